@@ -1,0 +1,1 @@
+"""Catalogue files in and out: every row and column comes back, in order, unchanged."""

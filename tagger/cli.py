@@ -1,0 +1,265 @@
+"""The command line: parse, call the function of the same name, print. Results on stdout, talk on stderr."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tagger import __version__
+from tagger.errors import RulebookError, TaggerError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tagger.pipeline import Tagger
+    from tagger.rulebook import Rulebook
+
+app = typer.Typer(
+    name="tagger",
+    help="Tag product texts with the export-control categories of China's MOFCOM announcements. Not legal advice.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+rules_app = typer.Typer(help="The law as data: list and show clauses, legal status on a day.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(rules_app, name="rules")
+
+_STDIN_AT_ONCE = 256
+ModelOption = Annotated[Path | None, typer.Option("--model", help="Model folder; the shipped one by default.")]
+RulesOption = Annotated[Path | None, typer.Option("--rules", help="Rulebook folder; the shipped one by default.")]
+AsOfOption = Annotated[
+    dt.datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
+]
+OnOption = Annotated[dt.datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")]
+
+
+def _day(value: dt.datetime | None) -> dt.date:
+    return value.date() if value else dt.date.today()
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
+
+
+def _load(model: Path | None, rules: Path | None, as_of: dt.datetime | None) -> Tagger:
+    from tagger.pipeline import Tagger
+
+    return Tagger.load(model, rules, _day(as_of))
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"tagger {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def tag(
+    text: Annotated[str, typer.Argument(help="The product text; - reads standard input, a line an item.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_of: AsOfOption = None,
+    model: ModelOption = None,
+    rules: RulesOption = None,
+) -> None:
+    """Answer for one text, or for every line of standard input."""
+    from tagger.display import show_decision
+
+    tagger = _load(model, rules, as_of)
+    console = _console()
+    for texts in _texts(text):
+        for item, decision in zip(texts, tagger.tag_many(texts), strict=True):
+            if as_json:
+                typer.echo(json.dumps({"text": item, **decision.as_dict()}, ensure_ascii=False))
+            else:
+                show_decision(console, decision, item, tagger.book)
+
+
+def _texts(text: str) -> Iterator[list[str]]:
+    """The text itself, or the lines of standard input in pieces; at a terminal each line is answered at once."""
+    if text != "-":
+        yield [text]
+        return
+    at_once = 1 if sys.stdin.isatty() else _STDIN_AT_ONCE
+    piece: list[str] = []
+    for raw in sys.stdin.buffer:
+        piece.append(raw.decode("utf-8", errors="replace").rstrip("\r\n"))
+        if len(piece) >= at_once:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+@app.command()
+def batch(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Catalogue: .csv .tsv .xlsx .parquet .jsonl")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Tagged catalogue; the suffix chooses the format.")],
+    text: Annotated[list[str], typer.Option("--text", help="Column with the description; repeat it to join several.")],
+    id: Annotated[str | None, typer.Option("--id", help="Column with the row's id; the row number by default.")] = None,
+    as_of: AsOfOption = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of a text file; detected by default.")] = None,
+    sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook; the first by default.")] = None,
+    safe_cells: Annotated[
+        bool, typer.Option("--safe-cells", help="In CSV output, put an apostrophe before source cells that a spreadsheet would run.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    model: ModelOption = None,
+    rules: RulesOption = None,
+) -> None:
+    """Tag a catalogue: every row and column comes back, in order, with tag_ columns; unsure rows also go into a review queue."""
+    from tagger.catalogue.batch import BatchOptions, summary_dict, tag_file
+    from tagger.catalogue.tables import open_source
+    from tagger.display import show_summary
+
+    options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells)
+    talk = _console(stderr=True)
+    open_source(source, encoding, sheet)  # a wrong file is told before the model is loaded
+    tagger = _load(model, rules, as_of)
+    with _progress(talk) as progress:
+        summary = tag_file(source, target, options, tagger, progress)
+    if as_json:
+        typer.echo(json.dumps(summary_dict(summary), ensure_ascii=False))
+    else:
+        show_summary(_console(), summary)
+
+
+class _progress:
+    """A progress line on stderr: rows, rows a second, time; nothing where stderr is not a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} rows"), TextColumn("{task.fields[rate]}"), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+        self._task = self._progress.add_task("tagging", total=None, rate="")
+
+    def __enter__(self) -> Any:
+        self._progress.start()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def _show(self, rows: int) -> None:
+        elapsed = self._progress.tasks[0].elapsed or 0.0
+        rate = f"{rows / elapsed:,.0f} rows/s" if elapsed > 0 else ""
+        self._progress.update(self._task, completed=rows, rate=rate)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option("--data", help="Folder with training rows (*.jsonl).")] = Path("training_data"),
+    out: Annotated[Path, typer.Option("--out", help="Folder of the model.")] = Path("models/default"),
+    rules: RulesOption = None,
+) -> None:
+    """Train a model from labelled rows: the same rows give the same model."""
+    from tagger.learning.training import train as fit
+    from tagger.rulebook import load_rulebook
+
+    talk = _console(stderr=True)
+    figures = fit(data, out, load_rulebook(rules), say=lambda message: talk.print(message, soft_wrap=True))
+    typer.echo(json.dumps({"model": str(out), **figures}, ensure_ascii=False, indent=1))
+
+
+@rules_app.command("list")
+def rules_list(
+    category: Annotated[str | None, typer.Option("--category", help="Only this category.")] = None,
+    announcement: Annotated[str | None, typer.Option("--announcement", help="Only this announcement, such as 2025-58.")] = None,
+    on: OnOption = None,
+    rules: RulesOption = None,
+) -> None:
+    """List the clauses: code, status on the day, category, item."""
+    from tagger.display import show_clauses
+
+    book = _book(rules)
+    if category and category not in book.labels:
+        raise UsageError(f"no category {category!r}; the categories are: {', '.join(book.labels)}")
+    if announcement:
+        book.announcement(announcement)
+    chosen = [c for c in book.clauses if category in (None, c.category) and announcement in (None, c.announcement)]
+    show_clauses(_console(), book, chosen, _day(on))
+
+
+@rules_app.command("show")
+def rules_show(
+    code: Annotated[str, typer.Argument(help="Clause code, such as 3B901.c.1.a, or the id of a cross-cutting rule.")],
+    on: OnOption = None,
+    rules: RulesOption = None,
+) -> None:
+    """Show one clause with its parameters, exclusions, tariff hints, status and source."""
+    from tagger.display import show_clause, show_rule
+
+    book = _book(rules)
+    rule = next((r for r in book.rules if r.id == code), None)
+    if rule is not None:
+        show_rule(_console(), book, rule, _day(on))
+    else:
+        show_clause(_console(), book, book.clause(code), _day(on))
+
+
+@rules_app.command("status")
+def rules_status(on: OnOption = None, rules: RulesOption = None) -> None:
+    """Show the legal status of every announcement on a day."""
+    from tagger.display import show_status
+
+    show_status(_console(), _book(rules), _day(on))
+
+
+@rules_app.command("check")
+def rules_check(rules: RulesOption = None) -> None:
+    """Check every file of a rulebook and print all faults; the seal is not looked at."""
+    from tagger.rulebook import load_rulebook
+
+    try:
+        book = load_rulebook(rules, sealed=False)
+    except RulebookError as error:
+        typer.echo("\n".join(error.faults or (str(error),)))
+        raise typer.Exit(1) from None
+    typer.echo(f"{book.rules_id}: {len(book.clauses)} clauses, {len(book.rules)} rules, {len(book.terms)} terms, no fault")
+
+
+@rules_app.command("seal")
+def rules_seal(rules: RulesOption = None) -> None:
+    """Seal a rulebook after a change of the law: check it and write the checksums of its files."""
+    from tagger.rulebook import load_rulebook, write_seal
+
+    book = load_rulebook(rules, sealed=False)
+    typer.echo(f"{write_seal(book.folder)}: {book.rules_id}")
+
+
+def _book(rules: Path | None) -> Rulebook:
+    from tagger.rulebook import load_rulebook
+
+    return load_rulebook(rules)
+
+
+def main() -> None:
+    """Run the command line; errors of the tagger become one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except TaggerError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Which clauses are met, and what follows: outcome, reasons, questions, remark."""

@@ -1,0 +1,382 @@
+"""Clauses against facts, in three-valued logic: MET, NOT_MET, UNKNOWN.
+
+What a text leaves out is UNKNOWN and names itself in a question; a range or tolerance that crosses a threshold is UNKNOWN;
+NOT_MET needs a figure outside, a word that denies, or an exclusion.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from tagger.facts.quantities import readable
+from tagger.law import Clause, Condition, Kind, Parameter, Unlisted
+from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Span, Term, Truth
+from tagger.rulebook import FIGURE, Rulebook
+
+_SAME = 1e-9  # relative difference below which two figures are the same figure
+_IN_TOLERANCE = 0.02  # "915 MHz" in a list of allowed values also covers 922 MHz, as magnetrons drift
+Terms = Mapping[str, Sequence[Term]]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All that the rulebook says of one text: clauses and unlisted neighbours that it speaks of."""
+
+    clauses: tuple[ClauseResult, ...]
+    unlisted: tuple[tuple[Unlisted, tuple[Evidence, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One condition of a clause, judged."""
+
+    truth: Truth
+    evidence: tuple[Evidence, ...] = ()
+    question: Question | None = None
+    margin: float | None = None
+    crosses: bool = False
+
+
+class ClauseJudge:
+    """Judges texts against all clauses of a rulebook.
+
+    Examples
+    --------
+    >>> from tagger.facts.reader import FactReader
+    >>> from tagger.records import Row
+    >>> from tagger.rulebook import load_rulebook
+    >>> book = load_rulebook()
+    >>> facts = FactReader(book).read([Row("1", "6 m3 vertical granulation kettle for graphite anode material")])[0]
+    >>> [(r.code, str(r.truth), round(r.margin, 2)) for r in ClauseJudge(book).judge(facts).clauses if r.truth == Truth.MET]
+    [('3B901.c.1.a', 'MET', 0.2)]
+    """
+
+    def __init__(self, book: Rulebook) -> None:
+        self._book = book
+        self._clauses: dict[str, list[Clause]] = defaultdict(list)
+        self._unlisted: dict[str, list[Unlisted]] = defaultdict(list)
+        for clause in book.clauses:
+            for concept in clause.subject[0]:
+                self._clauses[concept].append(clause)
+        for item in book.unlisted:
+            for concept in item.subject[0]:
+                self._unlisted[concept].append(item)
+        issued = {a.id: a.issued for a in book.announcements}
+        ranked = sorted(book.clauses, key=lambda c: (c.code_form == "annex_position", issued[c.announcement]))
+        self._order = {c.code: i for i, c in enumerate(ranked)}  # codes before annex positions, older layers first
+        self._used = _concepts_used(book)
+
+    def judge(self, facts: Facts) -> Judged:
+        """Truth of every clause whose subject the text names; the others are not spoken of."""
+        terms: dict[str, list[Term]] = defaultdict(list)
+        for term in facts.terms:
+            if term.concept in self._used:
+                terms[term.concept].append(term)
+        for q in facts.quantities:
+            if f"{FIGURE}{q.kind}" in self._used:
+                terms[f"{FIGURE}{q.kind}"].append(Term(f"{FIGURE}{q.kind}", q.span))
+        clauses = {c.code: c for concept in terms for c in self._clauses.get(concept, ())}
+        results = []
+        for code in sorted(clauses, key=self._order.__getitem__):
+            named = _subject(clauses[code].subject, clauses[code].within_chars, terms)
+            if named:
+                results.append(self._clause(clauses[code], named, facts, terms))
+        items = {u.id: u for concept in terms for u in self._unlisted.get(concept, ())}
+        unlisted = []
+        for item in items.values():
+            named = _subject(item.subject, item.within_chars, terms)
+            if named and not any(c in terms for c in item.excluded_by):
+                unlisted.append((item, tuple(_shown(facts, t, "names " + t.concept, "") for t in named)))
+        return Judged(tuple(results), tuple(unlisted))
+
+    def _clause(self, clause: Clause, named: Sequence[Term], facts: Facts, terms: Terms) -> ClauseResult:
+        names = tuple(_shown(facts, t, "names " + t.concept, clause.code) for t in named)
+        excluding = [terms[c][0] for c in clause.excluded_by if c in terms]
+        if excluding:
+            shown = tuple(_shown(facts, t, "excludes: " + t.concept, clause.code) for t in excluding)
+            return ClauseResult(clause.code, Truth.NOT_MET, None, (*names, *shown))
+        parts = [self._condition(c, clause, facts, terms) for c in clause.conditions]
+        parts += self._parameters(clause, facts, terms)
+        whole = _all(parts)
+        if whole.truth == Truth.MET:
+            whole = _all([whole, *self._roles(clause, facts, terms)])
+        questions = tuple(dict.fromkeys(p.question for p in parts if p.question and p.truth == Truth.UNKNOWN))
+        if whole.question and not questions:
+            questions = (whole.question,)
+        margins = [p.margin for p in parts if p.margin is not None]
+        return ClauseResult(
+            code=clause.code,
+            truth=whole.truth,
+            margin=min(margins) if margins else None,
+            evidence=(*names, *whole.evidence),
+            questions=questions if whole.truth == Truth.UNKNOWN else (),
+            crosses=any(p.crosses for p in parts) and whole.truth == Truth.UNKNOWN,
+        )
+
+    def _condition(self, condition: Condition, clause: Clause, facts: Facts, terms: Terms) -> _Part:
+        stated = [terms[c][0] for c in condition.any_of if c in terms]
+        denied = [terms[c][0] for c in condition.denied_by if c in terms]
+        shown = tuple(
+            [_shown(facts, t, "states " + t.concept, clause.code) for t in stated]
+            + [_shown(facts, t, "speaks against: " + t.concept, clause.code) for t in denied]
+        )
+        question = Question(condition.ask_en, condition.ask_zh)
+        return _Part(_stated(bool(stated), bool(denied)), shown, question)
+
+    def _roles(self, clause: Clause, facts: Facts, terms: Terms) -> list[_Part]:
+        """A part, a charger, a book about the item: the clause is no longer sure, and the question is asked."""
+        if clause.part_of:
+            return []
+        return [
+            _Part(
+                Truth.UNKNOWN,
+                (_shown(facts, terms[role.concept][0], "role: " + role.concept, clause.code),),
+                Question(role.ask_en, role.ask_zh),
+            )
+            for role in self._book.roles
+            if clause.kind in role.kinds and role.concept in terms
+        ]
+
+    def _parameters(self, clause: Clause, facts: Facts, terms: Terms) -> list[_Part]:
+        if clause.combine == "none" or not clause.parameters:
+            return []
+        fixed = [p for p in clause.parameters if not p.alt_set]
+        parts = [self._parameter(p, clause, fixed, facts, terms) for p in fixed]
+        if clause.combine == "any":
+            parts = [_any(parts)]
+        for alt_set in dict.fromkeys(p.alt_set for p in clause.parameters if p.alt_set):
+            members = [p for p in clause.parameters if p.alt_set == alt_set]
+            branches = []
+            for alt in dict.fromkeys(p.alt for p in members):
+                group = [p for p in members if p.alt == alt]
+                branches.append(_all([self._parameter(p, clause, [*fixed, *group], facts, terms) for p in group]))
+            parts.append(_any(branches))
+        return parts
+
+    def _parameter(self, p: Parameter, clause: Clause, together: Sequence[Parameter], facts: Facts, terms: Terms) -> _Part:
+        """One parameter; ``together`` are those that must be met with it, which unnamed figures could equally be."""
+        question = self._question(p, clause)
+        kind = self._book.kinds.get(p.quantity) if p.unit else None
+        if kind is not None:
+            alike = [o for o in together if o.unit and self._book.kinds[o.quantity].dimension == kind.dimension]
+            only = len({o.quantity for o in alike}) == 1
+            figures = self._figures(kind, facts.quantities, bare=only)
+            if figures:
+                part = self._compared(p, clause, figures, facts, question)
+                return replace(part, truth=Truth.UNKNOWN) if part.truth == Truth.NOT_MET and self._open(p, kind, facts) else part
+        stated = [terms[c][0] for c in p.stated_by if c in terms]
+        denied = [terms[c][0] for c in p.denied_by if c in terms]
+        shown = tuple(_shown(facts, t, "states " + t.concept, clause.code) for t in (*stated, *denied))
+        return _Part(_stated(bool(stated), bool(denied)), shown, question)
+
+    def _open(self, p: Parameter, kind: Kind, facts: Facts) -> bool:
+        """Whether the text names no figure as this kind, yet holds an unnamed one that could be it and would not fail."""
+        if kind.bare is None or kind.sides or any(q.kind == kind.name for q in facts.quantities):
+            return False
+        low, high = kind.bare
+        unnamed = [q for q in facts.quantities if q.dimension == kind.dimension and not q.kind and low <= q.high and q.low <= high]
+        return any(_compare(q, p.operator, self._thresholds(p))[0] != Truth.NOT_MET for q in unnamed)
+
+    def _figures(self, kind: Kind, quantities: Sequence[Quantity], *, bare: bool) -> list[tuple[Quantity, ...]]:
+        """Figures to compare; for a kind with sides, one group of three."""
+        if kind.sides:
+            groups = [[q for q in quantities if q.kind == side] for side in kind.sides]
+            return [tuple(g[i] for g in groups) for i in range(min(len(g) for g in groups))]
+        return [(_attained(q) if kind.maximum else q,) for q in readable(kind, quantities, bare=bare)]
+
+    def _compared(
+        self, p: Parameter, clause: Clause, figures: Sequence[tuple[Quantity, ...]], facts: Facts, question: Question
+    ) -> _Part:
+        truths, margins, shown, half_open = [], [], [], []
+        for group in figures:
+            thresholds = self._thresholds(p)
+            pairs = list(zip(group, thresholds, strict=True)) if len(group) > 1 else [(group[0], thresholds)]
+            outcomes = [_compare(q, p.operator, t if isinstance(t, list) else [t]) for q, t in pairs]
+            if p.equality_unsure:
+                outcomes = [(Truth.UNKNOWN if any(_same(e, thresholds[0]) for e in (q.low, q.high)) else o, m) for (q, _), (o, m) in zip(pairs, outcomes, strict=True)]
+            truths.append(_and(o for o, _ in outcomes))
+            half_open.append(any(math.isinf(q.high) or q.low in (0.0, -math.inf) for q, _ in pairs))
+            margins += [m for _, m in outcomes if m is not None]
+            for q, _ in pairs:
+                says = f"{p.quantity} {self._in_unit(q, p.unit)} against {p.operator} {_plain(p.value)} {p.unit}".strip()
+                says += f" ({q.derived_from})" if q.derived_from else ""
+                shown.append(_evidence(facts, q.span, says, clause.code))
+        decided = {t for t, is_bound in zip(truths, half_open, strict=True) if not (is_bound and t == Truth.UNKNOWN)}
+        if decided == {Truth.MET}:  # "at least 4.6 N, typically 5.1 N": the bound leaves open what the other figure says
+            truths = [Truth.MET]
+        truth = truths[0] if len(set(truths)) == 1 else Truth.UNKNOWN
+        crosses = truth == Truth.UNKNOWN
+        margin = min(margins) if margins and not crosses else (0.0 if crosses else None)
+        return _Part(truth, tuple(shown), question, margin, crosses)
+
+    def _thresholds(self, p: Parameter) -> list[float]:
+        values = p.value if isinstance(p.value, tuple) else (p.value,)
+        return [self._book.to_base(float(v), p.unit) for v in values]
+
+    def _in_unit(self, q: Quantity, unit: str) -> str:
+        """A figure in the unit of the clause, for people."""
+        zero, one = self._book.to_base(0.0, unit), self._book.to_base(1.0, unit)
+        low, high = ((v - zero) / (one - zero) for v in (q.low, q.high))
+        if low == high:
+            return f"{low:.6g}"
+        if math.isinf(high):
+            return f"{'>' if q.open_low else '>='} {low:.6g}"
+        if math.isinf(low) or low == 0.0:
+            return f"{'<' if q.open_high else '<='} {high:.6g}"
+        return f"{low:.6g} to {high:.6g}"
+
+    def _question(self, p: Parameter, clause: Clause) -> Question:
+        if p.ask_en:
+            return Question(p.ask_en, p.ask_zh)
+        kind = self._book.kinds.get(p.quantity)
+        bound = f"{p.operator} {_plain(p.value)} {p.unit}".strip()
+        if kind is None or not p.unit:
+            words = p.quantity.replace("_", " ")
+            return Question(f"Is the {words} {_plain(p.value)}? ({clause.code})", f"{words}是否为{_plain(p.value)}？（{clause.code}）")
+        return Question(
+            f"What is the {kind.name_en}, in {p.unit}? ({clause.code}: {bound})",
+            f"{kind.name_zh}是多少{p.unit}？（{clause.code}：{bound}）",
+        )
+
+
+def _attained(q: Quantity) -> Quantity:
+    """For maxima, ``max. 2350 degC`` means that 2350 degC is reached."""
+    only_above = q.low in (0.0, -math.inf) and not math.isinf(q.high)
+    return replace(q, low=q.high) if only_above else q
+
+
+def _concepts_used(book: Rulebook) -> frozenset[str]:
+    used = {role.concept for role in book.roles}
+    for clause in book.clauses:
+        used |= {c for g in clause.subject for c in g} | set(clause.excluded_by)
+        used |= {c for k in clause.conditions for c in (*k.any_of, *k.denied_by)}
+        used |= {c for p in clause.parameters for c in (*p.stated_by, *p.denied_by)}
+    for item in book.unlisted:
+        used |= {c for g in item.subject for c in g} | set(item.excluded_by)
+    return frozenset(used)
+
+
+def _subject(groups: Sequence[Sequence[str]], within: int, terms: Terms) -> tuple[Term, ...] | None:
+    """The terms that name the subject, one of each group, close together where the clause asks for it."""
+    found = [[t for concept in group for t in terms.get(concept, ())] for group in groups]
+    if not all(found):
+        return None
+    if not within or len(found) == 1:
+        return tuple(group[0] for group in found)
+    for choice in product(*(group[:12] for group in found)):
+        ordered = sorted(choice, key=lambda t: t.span)
+        if all(b.span.start - a.span.end <= within for a, b in zip(ordered, ordered[1:], strict=False)):
+            return choice
+    return None
+
+
+def _stated(stated: bool, denied: bool) -> Truth:
+    """Stated alone is MET, denied alone NOT_MET, both or neither UNKNOWN."""
+    if stated == denied:
+        return Truth.UNKNOWN
+    return Truth.MET if stated else Truth.NOT_MET
+
+
+def _compare(q: Quantity, operator: str, thresholds: Sequence[float]) -> tuple[Truth, float | None]:
+    """Truth of ``quantity operator threshold`` and the signed relative distance (positive: inside)."""
+    if operator == "between":
+        low = _compare(q, ">=", [thresholds[0]])
+        high = _compare(q, "<=", [thresholds[1]])
+        margins = [m for _, m in (low, high) if m is not None]
+        return _and((low[0], high[0])), min(margins) if margins else None
+    if operator in ("in", "=", "is"):
+        hits = [_band(q, t) for t in thresholds]
+        return _or(hits), None
+    threshold = thresholds[0]
+    if operator in (">=", ">"):
+        strict = operator == ">"
+        met = q.low > threshold and not _same(q.low, threshold) or _same(q.low, threshold) and (not strict or q.open_low)
+        failed = q.high < threshold and not _same(q.high, threshold) or _same(q.high, threshold) and (strict or q.open_high)
+        nearest = q.low if met else q.high
+        return _truth(met, failed), _margin(nearest - threshold, threshold)
+    strict = operator == "<"
+    met = q.high < threshold and not _same(q.high, threshold) or _same(q.high, threshold) and (not strict or q.open_high)
+    failed = q.low > threshold and not _same(q.low, threshold) or _same(q.low, threshold) and (strict or q.open_low)
+    nearest = q.high if met else q.low
+    return _truth(met, failed), _margin(threshold - nearest, threshold)
+
+
+def _band(q: Quantity, value: float) -> Truth:
+    low, high = value * (1 - _IN_TOLERANCE), value * (1 + _IN_TOLERANCE)
+    if low <= q.low and q.high <= high:
+        return Truth.MET
+    return Truth.NOT_MET if q.high < low or q.low > high else Truth.UNKNOWN
+
+
+def _same(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=_SAME, abs_tol=0.0)
+
+
+def _truth(met: bool, failed: bool) -> Truth:
+    return Truth.MET if met else Truth.NOT_MET if failed else Truth.UNKNOWN
+
+
+def _margin(distance: float, threshold: float) -> float | None:
+    if threshold == 0.0 or math.isinf(distance):
+        return None
+    return distance / abs(threshold)
+
+
+def _and(truths: Iterable[Truth]) -> Truth:
+    seen = set(truths)
+    if Truth.NOT_MET in seen:
+        return Truth.NOT_MET
+    return Truth.UNKNOWN if Truth.UNKNOWN in seen else Truth.MET
+
+
+def _or(truths: Iterable[Truth]) -> Truth:
+    seen = set(truths)
+    if Truth.MET in seen:
+        return Truth.MET
+    return Truth.UNKNOWN if Truth.UNKNOWN in seen or not seen else Truth.NOT_MET
+
+
+def _all(parts: Sequence[_Part]) -> _Part:
+    """All parts must be met."""
+    truth = _and(p.truth for p in parts)
+    deciding = [p for p in parts if p.truth == truth] if truth != Truth.MET else parts
+    return _joined(truth, parts, deciding)
+
+
+def _any(parts: Sequence[_Part]) -> _Part:
+    """One part is enough."""
+    truth = _or(p.truth for p in parts)
+    deciding = [p for p in parts if p.truth == truth]
+    joined = _joined(truth, parts, deciding)
+    margins = [p.margin for p in deciding if p.margin is not None]
+    return replace(joined, margin=max(margins) if margins else None)
+
+
+def _joined(truth: Truth, parts: Sequence[_Part], deciding: Sequence[_Part]) -> _Part:
+    margins = [p.margin for p in parts if p.margin is not None]
+    return _Part(
+        truth=truth,
+        evidence=tuple(dict.fromkeys(e for p in parts for e in p.evidence)),
+        question=next((p.question for p in deciding if p.question), None),
+        margin=min(margins) if margins else None,
+        crosses=any(p.crosses for p in deciding),
+    )
+
+
+def _shown(facts: Facts, term: Term, says: str, code: str) -> Evidence:
+    return _evidence(facts, term.span, says, code)
+
+
+def _evidence(facts: Facts, span: Span, says: str, code: str) -> Evidence:
+    return Evidence(span, facts.clean.original[span.start : span.end], says, code)
+
+
+def _plain(value: object) -> str:
+    """A figure of the law as text."""
+    if isinstance(value, tuple):
+        return " / ".join(_plain(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,191 @@
+"""Facts, scores and clauses to one of the four outcomes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tagger.decisions.clauses import Judged
+from tagger.decisions.remarks import remark_zh
+from tagger.law import DecisionSettings
+from tagger.records import ClauseResult, Decision, Evidence, Facts, Outcome, Question, Reason, Scores, Truth
+from tagger.rulebook import Rulebook
+
+NONE = "none"
+_SCRIPTS = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "CYRILLIC", "GREEK", "DIGIT")
+_MOST_QUESTIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every decision of a run shares."""
+
+    book: Rulebook
+    as_of: dt.date
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """The outcome before it is dressed with status, remark and evidence."""
+
+    outcome: Outcome
+    category: str
+    shown: tuple[ClauseResult, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    questions: tuple[Question, ...] = ()
+    note: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+
+def decide(facts: Facts, scores: Scores, judged: Judged, context: Context) -> Decision:
+    """Decide one row.
+
+    Parameters
+    ----------
+    facts : Facts
+    scores : Scores
+    judged : Judged
+        Clauses and unlisted neighbours that the text speaks of.
+    context : Context
+
+    Returns
+    -------
+    Decision
+        ``controlled`` only with a met clause of the category; ``not_controlled`` only where every addressed clause of the
+        category is failed; anything unsure is ``review`` with its reasons and questions.
+    """
+    verdict = _verdict(facts, scores, judged, context.book)
+    return _dressed(verdict, facts, scores, judged, context)
+
+
+def _verdict(facts: Facts, scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
+    settings = book.settings.decision
+    if facts.fault and not facts.clean.text.strip():
+        return _unreadable(facts.fault)
+    verdict = _about_none(scores, judged, book) if scores.best == NONE else _about_category(scores, judged, book)
+    if facts.fault:
+        return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNREADABLE,), verdict.questions, facts.fault)
+    cleared = verdict.outcome in (Outcome.UNRELATED, Outcome.NOT_CONTROLLED)
+    if cleared and _unfamiliar(facts, scores, settings):
+        ask = Question("What is this article, in plain words?", "请用文字说明这是什么商品？")
+        return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNFAMILIAR_TEXT,), (ask,))
+    return verdict
+
+
+def _unreadable(fault: str) -> _Verdict:
+    ask = Question("Please supply the description as readable text.", "请提供可读的商品描述文字。")
+    return _Verdict(Outcome.REVIEW, NONE, (), (Reason.UNREADABLE,), (ask,), fault)
+
+
+def _unfamiliar(facts: Facts, scores: Scores, settings: DecisionSettings) -> bool:
+    """Whether the text is of a script or of words that the model was not trained on."""
+    letters = [c for c in facts.clean.text[:500] if c.isalpha()]
+    if not letters:
+        return True
+    known = sum(1 for c in letters if unicodedata.name(c, "").startswith(_SCRIPTS))
+    return known / len(letters) < settings.familiar_script_share or scores.familiar_share < settings.familiar_share
+
+
+def _about_none(scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
+    """The model takes the text for something outside all categories."""
+    settings = book.settings.decision
+    met = [r for r in judged.clauses if r.truth == Truth.MET]
+    if met:
+        category = _likeliest({book.clause(r.code).category for r in met}, scores)
+        own = _of(category, met, book)
+        return _review(category, own, (Reason.RULE_MODEL_CONFLICT,), judged, book)
+    open_ = [r for r in judged.clauses if r.truth == Truth.UNKNOWN]
+    needed = settings.unrelated_addressed if open_ else settings.unrelated
+    if scores.probabilities[NONE] >= needed:
+        return _Verdict(Outcome.UNRELATED, NONE)
+    category = _likeliest({book.clause(r.code).category for r in open_} or set(book.labels) - {NONE}, scores)
+    return _review(category, _of(category, open_, book), (_doubt(scores),), judged, book)
+
+
+def _about_category(scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
+    """The model takes the text for one of the categories."""
+    settings = book.settings.decision
+    category, sure = scores.best, scores.probabilities[scores.best]
+    own = _of(category, judged.clauses, book)
+    met = [r for r in own if r.truth == Truth.MET]
+    if met:
+        if sure >= settings.controlled:
+            return _Verdict(Outcome.CONTROLLED, category, tuple(met))
+        return _review(category, met, (_doubt(scores),), judged, book)
+    elsewhere = [r for r in judged.clauses if r.truth == Truth.MET and r not in own]
+    if elsewhere and not (own and sure >= settings.conflict):
+        other = _likeliest({book.clause(r.code).category for r in elsewhere}, scores)
+        return _review(other, _of(other, elsewhere, book), (Reason.RULE_MODEL_CONFLICT, Reason.AMBIGUOUS_CATEGORY), judged, book)
+    unknown = [r for r in own if r.truth == Truth.UNKNOWN]
+    unlisted = [(u, e) for u, e in judged.unlisted if u.category == category]
+    if not unknown and (own or unlisted):
+        if sure >= settings.not_controlled:
+            note = unlisted[0][0].reason_en if unlisted and not own else ""
+            shown = tuple(e for _, found in unlisted for e in found)
+            return _Verdict(Outcome.NOT_CONTROLLED, category, tuple(own), note=note, evidence=shown)
+        return _review(category, own, (_doubt(scores),), judged, book)
+    reasons = [Reason.MISSING_FACT] if not any(r.crosses for r in unknown) else [Reason.NEAR_THRESHOLD]
+    if any(r.crosses for r in unknown) and any(not r.crosses for r in unknown):
+        reasons.append(Reason.MISSING_FACT)
+    if sure < settings.not_controlled:
+        reasons.append(_doubt(scores))
+    return _review(category, unknown, tuple(reasons), judged, book)
+
+
+def _review(
+    category: str, shown: Sequence[ClauseResult], reasons: tuple[Reason, ...], judged: Judged, book: Rulebook
+) -> _Verdict:
+    questions = [q for r in shown for q in r.questions]
+    if not questions:
+        general = book.category(category)
+        questions = [Question(general.question_en, general.question_zh)]
+    return _Verdict(Outcome.REVIEW, category, tuple(shown), reasons, tuple(dict.fromkeys(questions))[:_MOST_QUESTIONS])
+
+
+def _of(category: str, results: Sequence[ClauseResult], book: Rulebook) -> list[ClauseResult]:
+    return [r for r in results if book.clause(r.code).category == category]
+
+
+def _likeliest(categories: set[str], scores: Scores) -> str:
+    return max(sorted(categories), key=lambda c: scores.probabilities.get(c, 0.0))
+
+
+def _doubt(scores: Scores) -> Reason:
+    return Reason.AMBIGUOUS_CATEGORY if len(scores.labels) > 1 else Reason.LOW_CONFIDENCE
+
+
+def _dressed(verdict: _Verdict, facts: Facts, scores: Scores, judged: Judged, context: Context) -> Decision:
+    book = context.book
+    band = book.settings.decision.near_threshold
+    near = [r for r in verdict.shown if r.margin is not None and abs(r.margin) <= band]
+    codes = [r.code for r in verdict.shown]
+    announcement = book.announcement(book.clause(codes[0]).announcement) if codes else None
+    remark = ""
+    if verdict.outcome == Outcome.CONTROLLED:
+        remark = remark_zh(book, verdict.shown, (), facts.quantities)
+    elif verdict.outcome == Outcome.NOT_CONTROLLED:
+        remark = remark_zh(book, (), near, facts.quantities)
+    evidence = [e for r in verdict.shown for e in r.evidence] + list(verdict.evidence)
+    return Decision(
+        row_id=facts.row.id,
+        outcome=verdict.outcome,
+        category=verdict.category,
+        confidence=scores.probabilities.get(verdict.category, 0.0),
+        codes=codes,
+        reasons=list(verdict.reasons),
+        questions=[text for q in verdict.questions for text in (q.en, q.zh) if text],
+        near_threshold=bool(near),
+        evidence=tuple(dict.fromkeys(evidence)),
+        quantities=facts.quantities,
+        legal_status=book.legal_status(announcement.id, context.as_of).state if announcement else "",
+        announcement=announcement.number if announcement else "",
+        remark_zh=remark,
+        model_id=context.model_id,
+        rules_id=book.rules_id,
+        as_of=context.as_of.isoformat(),
+        note=verdict.note,
+        clauses=judged.clauses,
+    )

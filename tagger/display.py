@@ -1,0 +1,204 @@
+"""Answers, rules and summaries as people read them on a terminal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tagger.law import Clause, Figure, Parameter, Rule
+from tagger.records import Decision, Outcome, Span, show_quantity
+from tagger.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from tagger.catalogue.batch import Summary
+
+COLOURS = {"controlled": "bold red", "not_controlled": "green", "unrelated": "dim", "review": "bold yellow"}
+_LONGEST = 600  # characters of a text that are shown
+_LABEL = 12
+
+
+def show_decision(console: Console, d: Decision, text: str, book: Rulebook) -> None:
+    """Print one answer: the text with its evidence, figures, clauses, status, remark, questions."""
+    head = Text(str(d.outcome), style=COLOURS[str(d.outcome)])
+    if d.category != "none":
+        head.append(f"  {d.category}", style="bold").append(f" ({book.category(d.category).name_en})", style="")
+    head.append(f"  confidence {d.confidence:.2f}", style="")
+    console.print(head, soft_wrap=True)
+    _line(console, "text", highlighted(text, [e.span for e in d.evidence], marks=not console.is_terminal))
+    for result in d.clauses:
+        if result.code in d.codes:
+            clause = book.clause(result.code)
+            margin = "" if result.margin is None else f"  {result.margin:+.1%} from the threshold"
+            _line(console, "clause", Text(f"{result.code}  {result.truth}  {clause.title_en} | {clause.title_zh}{margin}"))
+    for says in dict.fromkeys(f"“{e.text}” {e.says}" for e in d.evidence):
+        _line(console, "evidence", Text(says))
+    for q in d.quantities:
+        _line(console, "figure", Text(show_quantity(q)))
+    if d.codes:
+        announcement = book.announcement(book.clause(d.codes[0]).announcement)
+        status = book.legal_status(announcement.id, dt.date.fromisoformat(d.as_of))
+        _line(console, "status", Text(f"{status.state} on {d.as_of}: {status.why} ({announcement.number})"))
+    if d.reasons:
+        _line(console, "reasons", Text(", ".join(str(r) for r in d.reasons)))
+    for question in d.questions:
+        _line(console, "ask", Text(question))
+    if d.note:
+        _line(console, "note", Text(d.note))
+    if d.near_threshold:
+        _line(console, "near", Text("a figure lies near the threshold"))
+    if d.remark_zh:
+        _line(console, "remark", Text(d.remark_zh))
+    _line(console, "by", Text(f"{d.model_id}, {d.rules_id}"))
+
+
+def _line(console: Console, label: str, content: Text) -> None:
+    console.print(Text(f"  {label:<{_LABEL}}", style="dim").append_text(content), soft_wrap=True)
+
+
+def highlighted(text: str, spans: Iterable[Span], *, marks: bool) -> Text:
+    """The text with its evidence in bold, or between «» where there is no colour."""
+    shown = Text()
+    at = 0
+    for start, end in _merged(spans):
+        if start >= _LONGEST:
+            break
+        shown.append(_one_line(text[at:start]))
+        piece = _one_line(text[start:end])
+        shown.append(f"«{piece}»" if marks else piece, style="bold underline")
+        at = end
+    shown.append(_one_line(text[at : max(at, _LONGEST)]))
+    if len(text) > max(at, _LONGEST):
+        shown.append(f" ... ({len(text):,} characters)", style="dim")
+    return shown
+
+
+def _merged(spans: Iterable[Span]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for span in sorted(set(spans)):
+        if merged and span.start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], span.end))
+        elif span.end > span.start:
+            merged.append((span.start, span.end))
+    return merged
+
+
+def _one_line(text: str) -> str:
+    """No control characters on the terminal: they could move the cursor or recolour it."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def show_summary(console: Console, summary: Summary) -> None:
+    """Print what came out of a run."""
+    table = Table(title=f"{summary.rows:,} rows of {summary.source.name} ({summary.about})", title_justify="left")
+    table.add_column("outcome")
+    table.add_column("rows", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("largest categories")
+    for outcome in Outcome:
+        count = summary.outcomes.get(str(outcome), 0)
+        categories = [(c, n) for (c, o), n in summary.categories.most_common() if o == outcome and c != "none"]
+        named = ", ".join(f"{c} {n:,}" for c, n in categories[:4])
+        table.add_row(Text(str(outcome), style=COLOURS[str(outcome)]), f"{count:,}", f"{count / max(summary.rows, 1):.1%}", named)
+    console.print(table)
+    if summary.reasons:
+        console.print("reasons for review: " + ", ".join(f"{r} {n:,}" for r, n in summary.reasons.most_common()), soft_wrap=True)
+    console.print(f"tagged:       {summary.target}", soft_wrap=True, highlight=False)
+    console.print(f"review queue: {summary.review} ({summary.outcomes.get('review', 0):,} rows)", soft_wrap=True, highlight=False)
+    if summary.formula_cells:
+        console.print(
+            f"{summary.formula_cells:,} cells of the source begin like a formula and are kept as they are; "
+            "use --safe-cells, or write .xlsx, before opening the file in a spreadsheet",
+            soft_wrap=True,
+        )
+
+
+def show_clauses(console: Console, book: Rulebook, clauses: Sequence[Clause], on: dt.date) -> None:
+    """Print a line a clause."""
+    for clause in clauses:
+        state = book.legal_status(clause.announcement, on).state
+        line = f"{clause.code:<14} {state:<18} {clause.category:<25} {clause.title_en} | {clause.title_zh}"
+        console.print(Text(line), soft_wrap=True)
+
+
+def show_clause(console: Console, book: Rulebook, clause: Clause, on: dt.date) -> None:
+    """Print all that the rulebook says of a clause."""
+    announcement = book.announcement(clause.announcement)
+    status = book.legal_status(announcement.id, on)
+    meaning = {1: "read in one text or partly inferred", 2: "read in at least two texts"}
+    facts: list[tuple[str, str]] = [
+        ("code", f"{clause.code} ({clause.code_form.replace('_', ' ')})" + "".join(f", also {a}" for a in clause.aliases)),
+        ("item", clause.title_en),
+        ("Chinese", clause.title_zh + (" (translated back from English)" if clause.title_zh_status else "")),
+        ("category", f"{clause.category}, {clause.kind}"),
+        ("list", f"{announcement.number} ({announcement.number_zh}), {announcement.subject}"),
+        ("status", f"{status.state} on {on}: {status.why}"),
+        ("in the 2026 licence catalogue", "yes" if clause.in_licence_catalogue_2026 else "no"),
+    ]
+    facts += [("parameter", _parameter(p)) for p in clause.parameters]
+    if len(clause.parameters) > 1:
+        facts.append(("combined", f"{clause.combine} of the parameters"))
+    facts += [("condition", c.ask_en) for c in clause.conditions]
+    facts += [("excluded", e) for e in clause.exclusions]
+    for name, value in (("part of", clause.part_of), ("CAS", clause.cas), ("export", clause.export_status), ("note", clause.note)):
+        facts += [(name, value)] if value else []
+    if clause.tariff:
+        facts.append(("tariff hint", ", ".join(clause.tariff)))
+    if clause.tariff_2026:
+        facts.append(("tariff hint 2026", ", ".join(clause.tariff_2026)))
+    facts += [("verified", f"{clause.verified}: {meaning[clause.verified]}"), ("source", clause.source), ("rulebook", book.rules_id)]
+    _show_facts(console, facts)
+
+
+def show_rule(console: Console, book: Rulebook, rule: Rule, on: dt.date) -> None:
+    """Print a rule that cuts across the listed items."""
+    announcement = book.announcement(rule.announcement)
+    status = book.legal_status(announcement.id, on)
+    facts = [
+        ("rule", rule.id),
+        ("says", rule.says),
+        ("list", f"{announcement.number} ({announcement.number_zh}) {rule.paragraph}".rstrip()),
+        ("status", f"{status.state} on {on}: {status.why}"),
+    ]
+    facts += [("figure", _parameter(f)) for f in rule.figures]
+    named = (
+        ("consequence", rule.consequence.replace("_", " ")),
+        ("remark", rule.remark_zh),
+        ("applies to", ", ".join(rule.applies_to)),
+        ("examples", ", ".join(rule.examples)),
+        ("forms", ", ".join(rule.forms)),
+        ("technologies", ", ".join(rule.technologies)),
+        ("note", rule.note),
+    )
+    facts += [(name, value) for name, value in named if value]
+    facts += [("verified", str(rule.verified)), ("source", rule.source)]
+    _show_facts(console, facts)
+
+
+def _show_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        console.print(Text(f"{name:<{width}}  ", style="dim").append(value, style=""), soft_wrap=True)
+
+
+def _parameter(p: Parameter | Figure) -> str:
+    value = " / ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in (p.value if isinstance(p.value, tuple) else (p.value,)))
+    alternative = f" (alternative {p.alt})" if isinstance(p, Parameter) and p.alt else ""
+    note = f"; {p.note}" if p.note else ""
+    return f"{p.quantity.replace('_', ' ')} {p.operator} {value} {p.unit}".rstrip() + alternative + note
+
+
+def show_status(console: Console, book: Rulebook, on: dt.date) -> None:
+    """Print the legal status of every announcement on a day, and the rules that cut across."""
+    table = Table(title=f"Status on {on} (rulebook {book.rules_id}, checked for {book.as_of})", title_justify="left")
+    for name in ("announcement", "status", "why", "clauses", "subject"):
+        table.add_column(name, overflow="fold")
+    for a in book.announcements:
+        status = book.legal_status(a.id, on)
+        count = sum(1 for c in book.clauses if c.announcement == a.id)
+        table.add_row(a.number, status.state, status.why, str(count) if count else "", a.subject)
+    console.print(table)

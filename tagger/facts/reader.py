@@ -1,0 +1,52 @@
+"""Rows to facts: the one function of this stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tagger.facts.quantities import QuantityReader
+from tagger.facts.text import normalise, unreadable_share
+from tagger.facts.tokens import TermMatcher
+from tagger.records import Facts, Row
+from tagger.rulebook import Rulebook
+
+_UNREADABLE_SHARE = 0.1  # above it a text is damaged or binary; catalogue texts hold none
+
+
+class FactReader:
+    """Reads the facts of rows with the words and units of a rulebook.
+
+    Examples
+    --------
+    >>> from tagger.rulebook import load_rulebook
+    >>> facts = FactReader(load_rulebook()).read([Row("1", "6 m3 vertical granulation kettle")])[0]
+    >>> facts.quantities[0].low, facts.quantities[0].unit
+    (6.0, 'm3')
+    """
+
+    def __init__(self, book: Rulebook) -> None:
+        self._terms = TermMatcher(book.terms)
+        self._quantities = QuantityReader(book.units, book.quantities)
+        self._longest = book.settings.decision.longest_text
+
+    def read(self, rows: Sequence[Row]) -> list[Facts]:
+        """Facts of each row, in order."""
+        faults = [_fault(row.text, self._longest) for row in rows]
+        cleans = [normalise(row.text[: self._longest]) for row in rows]
+        terms = self._terms.find_all(cleans)
+        return [
+            Facts(row, clean, found, self._quantities.read(clean), fault)
+            for row, clean, found, fault in zip(rows, cleans, terms, faults, strict=True)
+        ]
+
+
+def _fault(text: str, longest: int) -> str:
+    """Why a text cannot be read; empty where it can."""
+    if not text.strip():
+        return "the text is empty"
+    if len(text) > longest:
+        return f"the text has {len(text)} characters; only the first {longest} were read"
+    share = unreadable_share(text[:2000])
+    if share > _UNREADABLE_SHARE:
+        return f"{share:.0%} of the characters are control or replacement characters: binary data or a wrong encoding"
+    return ""

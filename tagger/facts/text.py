@@ -1,0 +1,151 @@
+"""Normalise a text and keep, for every character, where it stood in the original."""
+
+from __future__ import annotations
+
+import csv
+import html
+import re
+import unicodedata
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+from tagger.records import CleanText
+
+# Signs that mean the same to a reader of figures, where NFKC keeps them apart.
+_SAME = {
+    **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
+    **dict.fromkeys("〜～∼∽˜", "~"),
+    **dict.fromkeys("“”„‟″〝〞＂", '"'),
+    **dict.fromkeys("‘’‚‛′", "'"),
+    "⩾": "≥",
+    "≧": "≥",
+    "⩽": "≤",
+    "≦": "≤",
+    "Ø": "ø",
+    "⌀": "ø",
+    "∅": "ø",
+    "Φ": "φ",
+    "ϕ": "φ",
+    "µ": "μ",
+    "İ": "I",
+    "、": ",",
+    "。": ".",
+    "【": "[",
+    "】": "]",
+    "「": "[",
+    "」": "]",
+    "『": "[",
+    "』": "]",
+    "\u00a0": " ",
+    "\u3000": " ",
+}
+_SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
+_ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+_TAG = r"</?[A-Za-z][^<>]{0,200}>"
+_INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufff9-\ufffb\ufe00-\ufe0f"
+
+
+@lru_cache(maxsize=1)
+def _one_to_one() -> dict[int, str]:
+    """Characters that are replaced by exactly one character."""
+    table: dict[int, str] = {}
+    for code in (*range(0xA0, 0x180), *range(0x2000, 0x2E00), *range(0x2E80, 0x3400), *range(0xF900, 0xFB00), *range(0xFE30, 0x10000)):
+        plain = unicodedata.normalize("NFKC", chr(code))
+        if len(plain) == 1 and plain != chr(code) and chr(code) not in _SUPERSCRIPT:
+            table[code] = plain
+    table |= {ord(k): v for k, v in _SAME.items()}
+    path = Path(__file__).parent.parent / "data" / "characters.csv"
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = csv.reader(line for line in lines if not line.startswith("#"))
+        table |= {ord(form): simplified for form, simplified in islice(rows, 1, None)}
+    return table
+
+
+@lru_cache(maxsize=1)
+def _awkward() -> re.Pattern[str]:
+    """Finds what cannot be replaced one to one: entities, tags, signs that become several characters, runs of white space."""
+    several = [
+        chr(code)
+        for code in (*range(0xA8, 0x250), *range(0x2000, 0x2E00), *range(0x2E80, 0x3400), *range(0xFB00, 0xFE30), *range(0xFF00, 0x10000))
+        if len(unicodedata.normalize("NFKC", chr(code))) > 1 or chr(code) in _SUPERSCRIPT
+    ]
+    kinds = [_ENTITY, _TAG, f"[{_INVISIBLE}]", r"[\x00-\x08\x0e-\x1f\x7f-\x9f]", f"[{re.escape(''.join(several))}]", r"\s{2,}", r"[\t\r\x0b\x0c\n]"]
+    combining = "[\u0300-\u036f\u3099\u309a]"  # a letter and its loose accent count as one character
+    hangul = "[\u1100-\u11ff]+"
+    halfwidth_kana = "[\uff66-\uff9f]+"
+    return re.compile("|".join([rf"\w{combining}+", hangul, halfwidth_kana, *kinds]))
+
+
+def normalise(text: str) -> CleanText:
+    """Normalise a text: NFKC, simplified characters, HTML undone, white space single; offsets kept.
+
+    Parameters
+    ----------
+    text : str
+        Any text; it is never refused.
+
+    Returns
+    -------
+    CleanText
+        ``clean.span(i, j)`` gives the characters of the original behind clean characters ``i`` to ``j``.
+
+    Examples
+    --------
+    >>> clean = normalise("能量密度３００Ｗｈ／ｋｇ&nbsp;&ge; 5㎥")
+    >>> clean.text
+    '能量密度300Wh/kg ≥ 5m3'
+    >>> span = clean.span(4, 12)
+    >>> clean.original[span.start:span.end]
+    '３００Ｗｈ／ｋｇ'
+    """
+    table = _one_to_one()
+    awkward = list(_awkward().finditer(text))
+    if not awkward:
+        clean = text.translate(table)
+        return CleanText(text, clean, clean.lower(), range(len(text)), range(1, len(text) + 1))
+    pieces: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    at = 0
+    for match in awkward:
+        start, end = match.span()
+        pieces.append(text[at:start].translate(table))
+        starts.extend(range(at, start))
+        ends.extend(range(at + 1, start + 1))
+        plain = _replace(match.group(), text[start - 1 : start]).translate(table)
+        pieces.append(plain)
+        starts.extend([start] * len(plain))
+        ends.extend([end] * len(plain))
+        at = end
+    pieces.append(text[at:].translate(table))
+    starts.extend(range(at, len(text)))
+    ends.extend(range(at + 1, len(text) + 1))
+    clean = "".join(pieces)
+    return CleanText(text, clean, clean.lower(), tuple(starts), tuple(ends))
+
+
+def _replace(found: str, before: str) -> str:
+    """What an awkward piece of text becomes; ``before`` is the character in front of it."""
+    if found.isspace():
+        return "\n" if "\n" in found or "\r" in found else " "
+    if found[0] == "&":
+        plain = html.unescape(found)
+        return " " if plain.isspace() else unicodedata.normalize("NFKC", plain)
+    if found[0] == "<" and len(found) > 1:
+        return "\n" if re.match(r"</?(?:br|p|li|tr|div|h\d)\b", found, re.IGNORECASE) else " "
+    if found in _SUPERSCRIPT:
+        plain = unicodedata.normalize("NFKC", found).replace("−", "-")
+        starts_power = before.isdigit() and before not in _SUPERSCRIPT
+        return f"^{plain}" if starts_power else plain
+    if unicodedata.category(found[0]) in ("Cc", "Cf") or "\ufe00" <= found[0] <= "\ufe0f":
+        return " " if found[0] < "\x20" else ""
+    return unicodedata.normalize("NFKC", found)
+
+
+def unreadable_share(text: str) -> float:
+    """Share of characters that no catalogue text holds: control characters, replacement signs, unassigned code points."""
+    if not text:
+        return 0.0
+    bad = sum(1 for c in text if c == "\ufffd" or (c < " " and c not in "\t\n\r") or unicodedata.category(c) in ("Cn", "Co", "Cs"))
+    return bad / len(text)

@@ -1,0 +1,385 @@
+"""Frozen types of the data files: the law, the words, the units, the settings.
+
+Every type mirrors one table of a file under ``tagger/data``; its fields are the keys that the file may hold.
+No behaviour lives here beyond what a field means.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Literal
+
+Operator = Literal[">=", ">", "<=", "<", "between", "in", "is", "="]
+Value = bool | float | str | tuple[float, ...] | tuple[str, ...]
+
+
+class Strict:
+    """Base of all tables: a key that is not a field is a fault."""
+
+    __slots__ = ()
+    __pydantic_config__ = {"extra": "forbid"}  # read by pydantic, which is imported only while files are loaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement(Strict):
+    """One announcement and the days on which it runs."""
+
+    id: str
+    number: str
+    number_zh: str
+    issuers: tuple[str, ...]
+    subject: str
+    effect: Literal["items", "parties", "pause", "catalogue", "destinations"]
+    issued: dt.date
+    effective: dt.date
+    source: str
+    extraterritorial: bool
+    suspended_from: dt.date | None = None
+    suspended_until: dt.date | None = None
+    suspended_by: str = ""
+    suspended_scope: str = ""
+    extension_reported_until: dt.date | None = None
+    runs_until: dt.date | None = None
+    effective_note: str = ""
+    amended_by: str = ""
+    note: str = ""
+    alt_source: str = ""
+    annex_source: str = ""
+    source_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure(Strict):
+    """A figure of a cross-cutting rule, for people to read."""
+
+    quantity: str
+    operator: Operator
+    value: Value
+    unit: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Strict):
+    """A rule that cuts across the listed items."""
+
+    id: str
+    announcement: str
+    says: str
+    verified: Literal[1, 2]
+    source: str
+    paragraph: str = ""
+    effective: dt.date | None = None
+    suspended_until: dt.date | None = None
+    suspended_by: str = ""
+    consequence: str = ""
+    applies_to: tuple[str, ...] = ()
+    remark_zh: str = ""
+    remark_adds: Literal["", "code", "figures"] = ""
+    field_zh: str = ""
+    title_zh: str = ""
+    technologies: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+    target_forms: tuple[str, ...] = ()
+    magnet_forms: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    note: str = ""
+    alt_source: str = ""
+    annex_source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter(Strict):
+    """A figure or a stated property that a clause asks for; ``alt_set`` and ``alt`` make alternatives."""
+
+    quantity: str
+    operator: Operator
+    value: Value
+    unit: str
+    alt_set: str = ""
+    alt: str = ""
+    note: str = ""
+    stated_by: tuple[str, ...] = ()
+    denied_by: tuple[str, ...] = ()
+    ask_en: str = ""
+    ask_zh: str = ""
+    equality_unsure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition(Strict):
+    """Something that the text may leave out (a use, a type): stated, denied or unknown."""
+
+    any_of: tuple[str, ...]
+    ask_en: str
+    ask_zh: str
+    denied_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clause(Strict):
+    """One lowest clause of a control list, with how a text shows it."""
+
+    code: str
+    code_form: Literal["printed", "composed", "annex_position", "catalogue_item"]
+    category: str
+    kind: Literal["item", "material", "equipment", "software", "technology"]
+    announcement: str
+    title_en: str
+    title_zh: str
+    subject: tuple[tuple[str, ...], ...]
+    combine: Literal["none", "all", "any"]
+    tariff: tuple[str, ...]
+    in_licence_catalogue_2026: bool
+    verified: Literal[1, 2]
+    source: str
+    aliases: tuple[str, ...] = ()
+    title_zh_status: Literal["", "back_translated"] = ""
+    within_chars: int = 0
+    excluded_by: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    exclusions: tuple[str, ...] = ()
+    tariff_2026: tuple[str, ...] = ()
+    part_of: str = ""
+    cas: str = ""
+    export_status: Literal["", "prohibited", "restricted"] = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlisted(Strict):
+    """A true neighbour of the listed items that no list names."""
+
+    id: str
+    category: str
+    subject: tuple[tuple[str, ...], ...]
+    reason_en: str
+    reason_zh: str
+    source: str
+    within_chars: int = 0
+    excluded_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role(Strict):
+    """Words that say that a text is about something around the thing."""
+
+    concept: str
+    kinds: tuple[str, ...]
+    ask_en: str
+    ask_zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category(Strict):
+    """One category with the question that is asked when nothing particular is named."""
+
+    name: str
+    name_en: str
+    name_zh: str
+    what: str
+    question_en: str = ""
+    question_zh: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit(Strict):
+    """Spellings of a unit and its factor (and offset) to the base unit of its dimension."""
+
+    factor: float
+    forms: tuple[str, ...] = ()
+    exact: tuple[str, ...] = ()
+    offset: float = 0.0
+    least: float = -1e300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension(Strict):
+    """A dimension with its base unit."""
+
+    name: str
+    base: str
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mesh(Strict):
+    """Sieve numbers and their openings in um."""
+
+    standard: str
+    forms: tuple[str, ...]
+    kind: str
+    openings: dict[int, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Micropowder(Strict):
+    """Micropowder numbers (W40) and their sizes in um."""
+
+    standard: str
+    letter: str
+    kind: str
+    sizes: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nines(Strict):
+    """Purity written as a number of nines (4N5)."""
+
+    kind: str
+    forms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units(Strict):
+    """The file units.toml."""
+
+    dimension: tuple[Dimension, ...]
+    mesh: Mesh
+    micropowder: Micropowder
+    nines: Nines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Strict):
+    """What a number with a unit is a figure of."""
+
+    name: str
+    dimension: str
+    name_en: str
+    name_zh: str
+    bare: tuple[float, float] | None = None
+    accepts: tuple[str, ...] = ()
+    maximum: bool = False
+    unitless: str = ""
+    cues: tuple[str, ...] = ()
+    sides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparator(Strict):
+    """Words beside a figure that make it a bound."""
+
+    sign: Literal[">=", ">", "<=", "<", "~"]
+    before: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor(Strict):
+    """One factor of a derived figure."""
+
+    kind: str
+    power: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived(Strict):
+    """A figure that is the product of powers of others."""
+
+    kind: str
+    plausible: tuple[float, float]
+    factors: tuple[Factor, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complement(Strict):
+    """A figure that is what another leaves of a hundred per cent."""
+
+    kind: str
+    of: tuple[str, ...]
+    scale: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSettings(Strict):
+    """Thresholds of the decisions; see settings.toml."""
+
+    controlled: float
+    not_controlled: float
+    unrelated: float
+    unrelated_addressed: float
+    conflict: float
+    near_threshold: float
+    familiar_share: float
+    familiar_script_share: float
+    longest_text: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConformalSettings(Strict):
+    """Coverage of the prediction set."""
+
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Strict):
+    """The file settings.toml."""
+
+    decision: DecisionSettings
+    conformal: ConformalSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LexiconTerm(Strict):
+    """One way to write a concept."""
+
+    concept: str
+    lang: str
+    term: str
+    match: str
+    category: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnouncementFile(Strict):
+    """The file controls/announcements.toml."""
+
+    as_of: dt.date
+    newest_evidence: dt.date
+    announcement: tuple[Announcement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFile(Strict):
+    """The file controls/rules.toml."""
+
+    rule: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleFile(Strict):
+    """The file controls/roles.toml."""
+
+    role: tuple[Role, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryFile(Strict):
+    """The file categories.toml."""
+
+    category: tuple[Category, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantityFile(Strict):
+    """The file quantities.toml."""
+
+    comparator: tuple[Comparator, ...]
+    kind: tuple[Kind, ...]
+    derived: tuple[Derived, ...] = ()
+    complement: tuple[Complement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClauseFile(Strict):
+    """A file controls/clauses_<category>.toml."""
+
+    clause: tuple[Clause, ...] = ()
+    unlisted: tuple[Unlisted, ...] = field(default=())

@@ -1,0 +1,123 @@
+"""The one owner of the order: facts -> scores -> decisions -> Decision."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tagger.decisions.clauses import ClauseJudge
+from tagger.decisions.decide import Context, decide
+from tagger.errors import UsageError
+from tagger.facts.reader import FactReader
+from tagger.records import TAG_COLUMNS, Decision, Row, join_columns, tag_columns
+from tagger.rulebook import Rulebook, load_rulebook
+from tagger.scores.bundle import load_model
+from tagger.scores.classifier import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_AT_ONCE = 1024  # rows on the road together: enough to fill numpy, little enough to stay small
+
+
+class Tagger:
+    """Tags product texts with control categories.
+
+    Parameters
+    ----------
+    book : Rulebook
+    model : Model
+    as_of : datetime.date, optional
+        The day for the legal status; today by default.
+
+    Examples
+    --------
+    >>> t = Tagger.load(as_of=dt.date(2026, 11, 21))
+    >>> d = t.tag("6 m3 vertical granulation kettle for graphite anode material")
+    >>> print(d.outcome, d.category, d.codes, d.legal_status, d.remark_zh)
+    controlled graphite_anode_equipment ['3B901.c.1.a'] uncertain 属于两用物项 3B901.c.1.a
+    >>> d = t.tag("")
+    >>> print(d.outcome, [str(r) for r in d.reasons], d.note)
+    review ['UNREADABLE'] the text is empty
+    """
+
+    def __init__(self, book: Rulebook, model: Model, as_of: dt.date | None = None) -> None:
+        self.book = book
+        self.model = model
+        self._facts = FactReader(book)
+        self._judge = ClauseJudge(book)
+        self._context = Context(book, as_of or dt.date.today(), model.model_id)
+
+    @classmethod
+    def load(
+        cls, model: str | Path | None = None, rules: str | Path | None = None, as_of: dt.date | None = None
+    ) -> Tagger:
+        """Load a model and a rulebook, the shipped ones by default.
+
+        Raises
+        ------
+        ModelError, RulebookError
+            Where a folder is missing, damaged or changed.
+        """
+        return cls(load_rulebook(rules), load_model(model), as_of)
+
+    def tag(self, text: str) -> Decision:
+        """Tag one text."""
+        return self.tag_many([text])[0]
+
+    def tag_many(self, items: Iterable[str | Row]) -> list[Decision]:
+        """Tag texts or rows, in order; a text that stands several times is read once.
+
+        Parameters
+        ----------
+        items : iterable of str or Row
+            A text without a row gets its position as id.
+        """
+        rows = [item if isinstance(item, Row) else Row(str(i), item) for i, item in enumerate(items)]
+        distinct = list({row.text: row for row in rows}.values())
+        answers: dict[str, Decision] = {}
+        for start in range(0, len(distinct), _AT_ONCE):
+            piece = distinct[start : start + _AT_ONCE]
+            answers.update(zip((r.text for r in piece), self._road(piece), strict=True))
+        return [replace(answers[row.text], row_id=row.id) for row in rows]
+
+    def _road(self, rows: Sequence[Row]) -> list[Decision]:
+        facts = self._facts.read(rows)
+        scores = self.model.score(facts)
+        return [decide(f, s, self._judge.judge(f), self._context) for f, s in zip(facts, scores, strict=True)]
+
+    def tag_frame(self, frame: pd.DataFrame, text: str | Sequence[str], id: str | None = None) -> pd.DataFrame:
+        """Tag a data frame.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+        text : str or sequence of str
+            Columns that hold the description; several are joined.
+        id : str, optional
+            Column with the row's id; the position by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A copy with the ``tag_`` columns added, same index and order.
+
+        Raises
+        ------
+        UsageError
+            Where a column is not in the frame.
+        """
+        import pandas as pd
+
+        columns = [text] if isinstance(text, str) else list(text)
+        for name in [*columns, *([id] if id else [])]:
+            if name not in frame.columns:
+                raise UsageError(f"no column {name!r}; the columns are: {', '.join(map(str, frame.columns))}")
+        texts = [join_columns(values) for values in frame[columns].itertuples(index=False, name=None)]
+        ids = [str(v) for v in frame[id]] if id else [str(i) for i in range(len(frame))]
+        decisions = self.tag_many([Row(i, t) for i, t in zip(ids, texts, strict=True)])
+        tags = pd.DataFrame([tag_columns(d) for d in decisions], index=frame.index, columns=list(TAG_COLUMNS))
+        return pd.concat([frame.drop(columns=[c for c in TAG_COLUMNS if c in frame.columns]), tags], axis=1)

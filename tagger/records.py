@@ -1,0 +1,318 @@
+"""The frozen records that pass from stage to stage: facts -> scores -> decisions -> Decision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """The four outcomes: the public contract."""
+
+    CONTROLLED = "controlled"
+    NOT_CONTROLLED = "not_controlled"
+    UNRELATED = "unrelated"
+    REVIEW = "review"
+
+
+class Truth(StrEnum):
+    """Three-valued logic: silence of the text is UNKNOWN, never NOT_MET."""
+
+    MET = "MET"
+    NOT_MET = "NOT_MET"
+    UNKNOWN = "UNKNOWN"
+
+
+class Reason(StrEnum):
+    """Why a row goes to a person."""
+
+    AMBIGUOUS_CATEGORY = "AMBIGUOUS_CATEGORY"
+    LOW_CONFIDENCE = "LOW_CONFIDENCE"
+    MISSING_FACT = "MISSING_FACT"
+    NEAR_THRESHOLD = "NEAR_THRESHOLD"
+    RULE_MODEL_CONFLICT = "RULE_MODEL_CONFLICT"
+    UNFAMILIAR_TEXT = "UNFAMILIAR_TEXT"
+    UNREADABLE = "UNREADABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One catalogue row: its id, its text, and other columns that go through unchanged."""
+
+    id: str
+    text: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Characters ``start`` (included) to ``end`` (excluded) of the original text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A concept of the lexicon, found in the text."""
+
+    concept: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A figure in the base unit of its dimension; open ends are infinite.
+
+    ``kind`` is empty where the text does not say what it is a figure of. ``derived_from`` tells the derivation of a
+    figure that does not stand in the text itself. ``open_low`` and ``open_high`` say that the end itself is not included.
+    """
+
+    kind: str
+    low: float
+    high: float
+    unit: str
+    dimension: str
+    span: Span
+    derived_from: str = ""
+    open_low: bool = False
+    open_high: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CleanText:
+    """Normalised text with a map back to the original.
+
+    ``text`` keeps letter case, ``folded`` is the same text in lower case (same length); ``starts[i]`` and ``ends[i]`` are
+    the original characters behind character ``i``.
+    """
+
+    original: str
+    text: str
+    folded: str
+    starts: tuple[int, ...] | range
+    ends: tuple[int, ...] | range
+
+    def span(self, start: int, end: int) -> Span:
+        """Map characters of the clean text to a span of the original."""
+        if end <= start:
+            return Span(0, 0)
+        return Span(self.starts[start], self.ends[end - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the text says: clean text, terms, figures; ``fault`` tells why it cannot be read."""
+
+    row: Row
+    clean: CleanText
+    terms: tuple[Term, ...]
+    quantities: tuple[Quantity, ...]
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Calibrated probabilities per category, the prediction set, and how familiar the text is to the model."""
+
+    probabilities: Mapping[str, float]
+    labels: tuple[str, ...]
+    familiar_share: float
+
+    @property
+    def best(self) -> str:
+        """The likeliest category."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A piece of the original text and what it shows."""
+
+    span: Span
+    text: str
+    says: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask, in English and Chinese."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseResult:
+    """How one clause stands on the facts.
+
+    ``margin`` is the signed relative distance of the deciding figure from its threshold (positive: inside the controlled
+    range), ``None`` without a figure.
+    """
+
+    code: str
+    truth: Truth
+    margin: float | None
+    evidence: tuple[Evidence, ...]
+    questions: tuple[Question, ...] = ()
+    crosses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer for one row.
+
+    Attributes
+    ----------
+    row_id : str
+    outcome : str
+        ``controlled``, ``not_controlled``, ``unrelated`` or ``review``.
+    category : str
+        The category, or the best suggestion where the outcome is ``review``.
+    confidence : float
+        Calibrated probability of ``category``.
+    codes : list of str
+        Clauses met (controlled), failed (not_controlled) or in question (review).
+    reasons : list of str
+        Why a person is asked; empty for the other outcomes.
+    questions : list of str
+        What to ask, English and Chinese in turn.
+    near_threshold : bool
+    evidence : tuple of Evidence
+    quantities : tuple of Quantity
+    legal_status : str
+        Whether the list is in force on ``as_of``; empty without a clause.
+    announcement : str
+    remark_zh : str
+        Remark for the customs declaration, empty where none is due or facts are missing.
+    model_id, rules_id : str
+    as_of : str
+    clauses : tuple of ClauseResult
+        Every clause that the text speaks of, with its truth and margin.
+    """
+
+    row_id: str
+    outcome: str
+    category: str
+    confidence: float
+    codes: list[str]
+    reasons: list[str]
+    questions: list[str]
+    near_threshold: bool
+    evidence: tuple[Evidence, ...]
+    quantities: tuple[Quantity, ...]
+    legal_status: str
+    announcement: str
+    remark_zh: str
+    model_id: str
+    rules_id: str
+    as_of: str
+    note: str = ""
+    clauses: tuple[ClauseResult, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "row_id": self.row_id,
+            "outcome": str(self.outcome),
+            "category": self.category,
+            "confidence": round(self.confidence, 6),
+            "codes": list(self.codes),
+            "reasons": [str(r) for r in self.reasons],
+            "questions": list(self.questions),
+            "near_threshold": self.near_threshold,
+            "evidence": [
+                {"start": e.span.start, "end": e.span.end, "text": e.text, "says": e.says, "code": e.code} for e in self.evidence
+            ],
+            "quantities": [quantity_dict(q) for q in self.quantities],
+            "clauses": [
+                {"code": c.code, "truth": str(c.truth), "margin": None if c.margin is None else round(c.margin, 6)}
+                for c in self.clauses
+            ],
+            "legal_status": self.legal_status,
+            "announcement": self.announcement,
+            "remark_zh": self.remark_zh,
+            "note": self.note,
+            "model_id": self.model_id,
+            "rules_id": self.rules_id,
+            "as_of": self.as_of,
+        }
+
+
+TAG_COLUMNS = (
+    "tag_outcome",
+    "tag_category",
+    "tag_codes",
+    "tag_confidence",
+    "tag_reasons",
+    "tag_questions",
+    "tag_evidence",
+    "tag_quantities",
+    "tag_near_threshold",
+    "tag_legal_status",
+    "tag_announcement",
+    "tag_remark_zh",
+    "tag_model",
+    "tag_rules",
+)
+
+
+def tag_columns(d: Decision) -> dict[str, str | float | bool]:
+    """The answer as the flat columns of a tagged catalogue; lists are joined with ``; ``."""
+    return {
+        "tag_outcome": str(d.outcome),
+        "tag_category": d.category,
+        "tag_codes": "; ".join(d.codes),
+        "tag_confidence": round(d.confidence, 4),
+        "tag_reasons": "; ".join(str(r) for r in d.reasons),
+        "tag_questions": " | ".join(d.questions),
+        "tag_evidence": "; ".join(dict.fromkeys(f"{e.text} [{e.says}]" for e in d.evidence)) or d.note,
+        "tag_quantities": "; ".join(show_quantity(q) for q in d.quantities),
+        "tag_near_threshold": d.near_threshold,
+        "tag_legal_status": d.legal_status,
+        "tag_announcement": d.announcement,
+        "tag_remark_zh": d.remark_zh,
+        "tag_model": d.model_id,
+        "tag_rules": d.rules_id,
+    }
+
+
+def show_quantity(q: Quantity) -> str:
+    """A figure with its kind and derivation for people: ``specific_energy 264.7 Wh/kg (= 3.6 V x 5 Ah / 0.068 kg)``."""
+    derived = f" (= {q.derived_from})" if q.derived_from else ""
+    return f"{q.kind + ' ' if q.kind else ''}{show_range(q)}{derived}"
+
+
+def show_range(q: Quantity) -> str:
+    """A figure for people: ``300 to 320 Wh/kg``, ``at least 5 m3``."""
+    if q.low == q.high:
+        return f"{q.low:.6g} {q.unit}"
+    if math.isinf(q.high):
+        return f"{'more than' if q.open_low else 'at least'} {q.low:.6g} {q.unit}"
+    if math.isinf(q.low) or q.low == 0.0:
+        return f"{'less than' if q.open_high else 'at most'} {q.high:.6g} {q.unit}"
+    return f"{q.low:.6g} to {q.high:.6g} {q.unit}"
+
+
+def join_columns(values: Iterable[object]) -> str:
+    """One text from several cells; empty ones are left out."""
+    texts = ("" if v is None or v != v else str(v).strip() for v in values)
+    return "; ".join(t for t in texts if t)
+
+
+def quantity_dict(q: Quantity) -> dict[str, Any]:
+    """Plain values of a figure; infinite ends become null."""
+    finite = [None if v in (float("inf"), float("-inf")) else v for v in (q.low, q.high)]
+    return {
+        "kind": q.kind,
+        "low": finite[0],
+        "high": finite[1],
+        "unit": q.unit,
+        "start": q.span.start,
+        "end": q.span.end,
+        "derived_from": q.derived_from,
+    }

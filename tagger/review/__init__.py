@@ -1,0 +1,1 @@
+"""What the tagger is not sure of: the queue for people."""

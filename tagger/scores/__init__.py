@@ -1,0 +1,1 @@
+"""Which category, how sure: calibrated probabilities and a prediction set, from plain arrays."""

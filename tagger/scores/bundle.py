@@ -1,0 +1,175 @@
+"""Save and load a model as a folder of inert files: plain arrays and one manifest. Loading runs no code from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.errors import ModelError
+from tagger.scores.classifier import Model
+from tagger.scores.features import Vocabulary
+
+FORMAT = "tagger linear model"
+VERSION = 1
+MANIFEST = "manifest.json"
+_ARRAYS = {
+    "hashes": np.dtype("<u4"),
+    "idf": np.dtype("<f4"),
+    "weights": np.dtype("<f4"),
+    "intercept": np.dtype("<f4"),
+    "set_thresholds": np.dtype("<f8"),
+}
+
+
+def default_model() -> Path:
+    """Folder of the shipped model: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    inside = package / "models" / "default"
+    return inside if inside.is_dir() else package.parent / "models" / "default"
+
+
+def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
+    """Write a model folder.
+
+    Parameters
+    ----------
+    model : Model
+    folder : Path
+        Made if it is not there; files of an older model in it are replaced.
+    about : mapping
+        Goes into the manifest as it is: library versions, data fingerprint, settings, measured figures.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        "hashes": model.vocabulary.hashes,
+        "idf": model.vocabulary.idf,
+        "weights": model.weights,
+        "intercept": model.intercept,
+        "set_thresholds": model.set_thresholds,
+    }
+    files = {}
+    for name, array in arrays.items():
+        path = folder / f"{name}.npy"
+        with path.open("wb") as out:
+            np.save(out, np.ascontiguousarray(array, dtype=_ARRAYS[name]), allow_pickle=False)
+        files[path.name] = {"sha256": _sha256(path), "shape": list(array.shape)}
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "labels": list(model.labels),
+        "flag_names": list(model.flag_names),
+        "flag_value": model.flag_value,
+        "temperature": model.temperature,
+        "files": files,
+        **about,
+    }
+    manifest["model_id"] = _model_id(manifest)
+    text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check the manifest of a model folder.
+
+    Raises
+    ------
+    ModelError
+        Where the folder or its manifest is missing, of another format, or changed.
+    """
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise ModelError(f"no model folder {folder}: give a folder written by `tagger train`, or leave --model out")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{folder} holds no {MANIFEST}: it is not a model folder; give one written by `tagger train`") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} cannot be read ({error}): train the model again or reinstall tagger") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ModelError(f"{path} is not the manifest of a {FORMAT}; give a folder written by `tagger train`")
+    if manifest.get("version") != VERSION:
+        found = manifest.get("version")
+        raise ModelError(f"{path} is of version {found}, this tagger reads version {VERSION}: train the model again")
+    if manifest.get("model_id") != _model_id(manifest):
+        raise ModelError(f"{path} was changed since it was written: train the model again or reinstall tagger")
+    return manifest
+
+
+def load_model(folder: str | Path | None = None) -> Model:
+    """Load a model folder after checking every file against the manifest.
+
+    Parameters
+    ----------
+    folder : path, optional
+        The shipped model by default.
+
+    Raises
+    ------
+    ModelError
+        Where anything is missing, changed or of another format.
+
+    Examples
+    --------
+    >>> load_model("no/such/folder")
+    Traceback (most recent call last):
+    ...
+    tagger.errors.ModelError: no model folder no/such/folder: give a folder written by `tagger train`, or leave --model out
+    """
+    root = Path(folder) if folder is not None else default_model()
+    manifest = read_manifest(root)
+    arrays = {name: _load_array(root, name, manifest) for name in _ARRAYS}
+    labels = tuple(manifest["labels"])
+    flag_names = tuple(manifest["flag_names"])
+    grams = len(arrays["hashes"])
+    if arrays["weights"].shape != (grams + len(flag_names), len(labels)) or len(arrays["idf"]) != grams:
+        raise ModelError(f"the arrays of {root} do not fit together: train the model again or reinstall tagger")
+    return Model(
+        model_id=manifest["model_id"],
+        labels=labels,
+        vocabulary=Vocabulary(arrays["hashes"], arrays["idf"]),
+        flag_names=flag_names,
+        flag_value=float(manifest["flag_value"]),
+        weights=arrays["weights"],
+        intercept=arrays["intercept"],
+        temperature=float(manifest["temperature"]),
+        set_thresholds=arrays["set_thresholds"],
+    )
+
+
+def _load_array(root: Path, name: str, manifest: Mapping[str, Any]) -> NDArray[Any]:
+    path = root / f"{name}.npy"
+    advice = "train the model again or reinstall tagger"
+    entry = manifest.get("files", {}).get(path.name)
+    if entry is None or not path.is_file():
+        raise ModelError(f"model file {path} is missing: {advice}")
+    if _sha256(path) != entry["sha256"]:
+        raise ModelError(f"model file {path} was changed since it was written (checksum differs): {advice}")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise ModelError(f"model file {path} cannot be read ({error}): {advice}") from None
+    if array.dtype != _ARRAYS[name]:
+        raise ModelError(f"model file {path} holds {array.dtype}, expected {_ARRAYS[name]}: {advice}")
+    return np.asarray(array)
+
+
+def _model_id(manifest: Mapping[str, Any]) -> str:
+    rest = {k: v for k, v in manifest.items() if k != "model_id"}
+    text = json.dumps(rest, ensure_ascii=False, sort_keys=True)
+    return f"model-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,98 @@
+"""The classifier at inference: arrays only, no scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.records import Facts, Scores
+from tagger.scores.conformal import prediction_sets
+from tagger.scores.features import Matrix, Vocabulary, flag_matrix, ngrams, weigh
+
+_AT_ONCE = 512  # texts scored together; bounds the memory of the gathered weights
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted linear model as plain arrays.
+
+    Attributes
+    ----------
+    model_id : str
+        Fingerprint of the arrays.
+    labels : tuple of str
+    vocabulary : Vocabulary
+    flag_names : tuple of str
+    flag_value : float
+    weights : array of float32, shape (n_grams + n_flags, n_labels)
+    intercept : array of float32, shape (n_labels,)
+    temperature : float
+        Logits are divided by it.
+    set_thresholds : array of float64, shape (n_labels,)
+        A label is in the prediction set where its probability is at least its threshold.
+    scripts : tuple of str
+        Scripts of the training texts.
+    """
+
+    model_id: str
+    labels: tuple[str, ...]
+    vocabulary: Vocabulary
+    flag_names: tuple[str, ...]
+    flag_value: float
+    weights: NDArray[np.float32]
+    intercept: NDArray[np.float32]
+    temperature: float
+    set_thresholds: NDArray[np.float64]
+
+    def logits(self, facts: Sequence[Facts]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Logits (rows x labels) and the share of familiar n-grams of each row."""
+        logits = np.empty((len(facts), len(self.labels)))
+        familiar = np.empty(len(facts))
+        for start in range(0, len(facts), _AT_ONCE):
+            piece = facts[start : start + _AT_ONCE]
+            text = weigh(ngrams(piece), self.vocabulary)
+            marks = flag_matrix(piece, self.flag_names, self.flag_value)
+            grams = len(self.vocabulary)
+            scores = _times(text, self.weights[:grams]) + _times(marks, self.weights[grams:]) + self.intercept
+            logits[start : start + _AT_ONCE] = scores
+            familiar[start : start + _AT_ONCE] = text.familiar_share
+        return logits, familiar
+
+    def predict_proba(self, facts: Sequence[Facts]) -> NDArray[np.float64]:
+        """Calibrated probabilities, rows x labels."""
+        return softmax(self.logits(facts)[0] / self.temperature)
+
+    def score(self, facts: Sequence[Facts]) -> list[Scores]:
+        """Scores of each row, in order."""
+        if not facts:
+            return []
+        logits, familiar = self.logits(facts)
+        probabilities = softmax(logits / self.temperature)
+        sets = prediction_sets(probabilities, self.set_thresholds)
+        return [
+            Scores(
+                probabilities=dict(zip(self.labels, (float(v) for v in p), strict=True)),
+                labels=tuple(label for label, inside in zip(self.labels, chosen, strict=True) if inside),
+                familiar_share=float(share),
+            )
+            for p, chosen, share in zip(probabilities, sets, familiar, strict=True)
+        ]
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of logits, row by row."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def _times(matrix: Matrix, weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sparse rows times dense weights."""
+    product = np.zeros((len(matrix.ends) - 1, weights.shape[1]))
+    filled = np.flatnonzero(np.diff(matrix.ends))
+    if len(filled):
+        gathered = weights[matrix.columns] * matrix.data[:, None]
+        product[filled] = np.add.reduceat(gathered, matrix.ends[:-1][filled], axis=0, dtype=np.float64)
+    return product

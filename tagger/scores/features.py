@@ -1,0 +1,185 @@
+"""Features of a text: hashed character and word n-grams over a whole column at once, and flags from its facts.
+
+No Python runs per n-gram: the texts are joined to one array of code points, every n-gram gets a 32-bit hash by numpy, and a
+vocabulary of hashes (kept from training) says which ones count. Training and inference call the same functions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.records import Facts
+
+CHARACTER_NGRAMS = (2, 3, 4, 5)
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2**64
+_INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 2**64))
+_MIX = np.uint64(0xBF58476D1CE4E5B9)
+_SPACE = ord(" ")
+_NO_WORD = re.compile(r"[\W_]+")
+_LONGEST = 3000  # characters of a text that are scored: longer ones say what they are at their beginning
+
+Hashes = NDArray[np.uint32]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ngrams:
+    """Hashes of all n-grams of some texts, with the row each belongs to."""
+
+    rows: Rows
+    hashes: Hashes
+    texts: int
+
+
+def ngrams(facts: Sequence[Facts]) -> Ngrams:
+    """Hash the n-grams of a column.
+
+    Character n-grams of 2 to 5 run over words padded with spaces, digits taken as one; word n-grams of 1 and 2 keep digits.
+
+    Parameters
+    ----------
+    facts : sequence of Facts
+
+    Returns
+    -------
+    Ngrams
+        One entry for every occurrence.
+    """
+    texts = [f" {_NO_WORD.sub(' ', f.clean.folded[:_LONGEST]).strip()} " for f in facts]
+    joined = "".join(texts)
+    codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
+    lengths = np.fromiter((len(t) for t in texts), dtype=np.int64, count=len(texts))
+    rows = np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
+    parts = [*_character_ngrams(codes, rows), *_word_ngrams(codes, rows)]
+    return Ngrams(np.concatenate([r for r, _ in parts]), np.concatenate([h for _, h in parts]), len(texts))
+
+
+def _character_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[tuple[Rows, Hashes]]:
+    is_digit = (codes >= ord("0")) & (codes <= ord("9"))
+    codes = np.where(is_digit, np.uint64(ord("0")), codes)
+    parts = []
+    for n in CHARACTER_NGRAMS:
+        count = len(codes) - n + 1
+        if count <= 0:
+            continue
+        value = np.full(count, n, dtype=np.uint64)
+        for k in range(n):
+            value = value * _BASE + codes[k : k + count]
+        inside = rows[:count] == rows[n - 1 :]
+        parts.append((rows[:count][inside], _finish(value[inside])))
+    return parts
+
+
+def _word_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[tuple[Rows, Hashes]]:
+    is_word = codes != _SPACE
+    edges = np.diff(is_word.astype(np.int8), prepend=0, append=0)
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    if not len(starts):
+        return []
+    powers = np.multiply.accumulate(np.full(len(codes), _BASE, dtype=np.uint64))
+    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(codes * powers, dtype=np.uint64)])
+    inverse = np.multiply.accumulate(np.full(len(codes), _INVERSE, dtype=np.uint64))
+    words = (sums[ends] - sums[starts]) * inverse[starts] + (ends - starts).astype(np.uint64)
+    row = rows[starts]
+    pairs = words[:-1] * _MIX + words[1:] + np.uint64(7)
+    same = row[:-1] == row[1:]
+    return [(row, _finish(words * _BASE + np.uint64(1))), (row[:-1][same], _finish(pairs[same]))]
+
+
+def _finish(value: NDArray[np.uint64]) -> Hashes:
+    """Spread the bits and keep 32 of them."""
+    value = value ^ (value >> np.uint64(31))
+    value = value * _MIX
+    return (value >> np.uint64(32)).astype(np.uint32)
+
+
+class Vocabulary:
+    """The hashes that count, with their inverse document frequency; lookup by an open table without collisions.
+
+    Parameters
+    ----------
+    hashes : array of uint32, sorted
+    idf : array of float32
+        Same length.
+    """
+
+    def __init__(self, hashes: Hashes, idf: NDArray[np.float32]) -> None:
+        self.hashes = hashes
+        self.idf = idf
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    @classmethod
+    def fit(cls, found: Ngrams, least: int, most: int) -> Vocabulary:
+        """Keep n-grams that occur in at least ``least`` texts, the ``most`` frequent of them."""
+        pairs = np.unique((found.rows.astype(np.uint64) << np.uint64(32)) | found.hashes.astype(np.uint64))
+        hashes, counts = np.unique((pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32), return_counts=True)
+        keep = counts >= least
+        hashes, counts = hashes[keep], counts[keep]
+        if len(hashes) > most:
+            strongest = np.sort(np.lexsort((hashes, -counts))[:most])
+            hashes, counts = hashes[strongest], counts[strongest]
+        idf = np.log((1 + found.texts) / (1 + counts)) + 1
+        return cls(hashes, idf.astype(np.float32))
+
+    def locate(self, hashes: Hashes) -> NDArray[np.int64]:
+        """Position of each hash in the vocabulary, -1 where it is not in it."""
+        if not len(self.hashes):
+            return np.full(len(hashes), -1, dtype=np.int64)
+        at = np.searchsorted(self.hashes, hashes)
+        at[at == len(self.hashes)] = 0
+        return np.where(self.hashes[at] == hashes, at, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Rows of weighted features, in the three arrays of a compressed sparse row matrix."""
+
+    data: NDArray[np.float32]
+    columns: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    width: int
+    familiar_share: NDArray[np.float64]
+
+
+def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
+    """Tf-idf over the vocabulary: each n-gram counts once a text, rows have length one.
+
+    ``familiar_share`` is the share of a text's n-grams that the vocabulary holds.
+    """
+    at = vocabulary.locate(found.hashes)
+    known = at >= 0
+    total = np.bincount(found.rows, minlength=found.texts)
+    familiar = np.bincount(found.rows[known], minlength=found.texts) / np.maximum(total, 1)
+    width = max(len(vocabulary), 1)
+    cells = np.unique(found.rows[known] * width + at[known])
+    rows, columns = cells // width, cells % width
+    data = vocabulary.idf[columns]
+    norm = np.sqrt(np.bincount(rows, weights=data.astype(np.float64) ** 2, minlength=found.texts))
+    data = (data / np.maximum(norm, 1e-12)[rows]).astype(np.float32)
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=found.texts))]).astype(np.int64)
+    return Matrix(data, columns, ends, width, familiar)
+
+
+def flags(facts: Facts) -> set[str]:
+    """Names of the flags that a text sets: its concepts, kinds and dimensions of figures, and whether it has none."""
+    concepts = {f"concept:{t.concept}" for t in facts.terms}
+    kinds = {f"kind:{q.kind}" for q in facts.quantities if q.kind}
+    dimensions = {f"dimension:{q.dimension}" for q in facts.quantities}
+    found = concepts | kinds | dimensions
+    return found | ({"no_term"} if not concepts else set()) | ({"no_figure"} if not dimensions else set())
+
+
+def flag_matrix(facts: Sequence[Facts], names: Sequence[str], value: float) -> Matrix:
+    """Flags of a column as a sparse matrix with one column a name; names that training did not see are left out."""
+    position = {name: i for i, name in enumerate(names)}
+    columns = [sorted(position[name] for name in flags(f) if name in position) for f in facts]
+    ends = np.concatenate([[0], np.cumsum([len(c) for c in columns])]).astype(np.int64)
+    flat = np.fromiter((c for row in columns for c in row), dtype=np.int64, count=int(ends[-1]))
+    return Matrix(np.full(len(flat), value, dtype=np.float32), flat, ends, len(names), np.zeros(len(columns)))
