@@ -27,7 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-rules_app = typer.Typer(help="The law as data: list and show clauses, legal status on a day.", no_args_is_help=True, rich_markup_mode=None)
+rules_app = typer.Typer(
+    help="The law as data: list and show clauses, legal status on a day.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(rules_app, name="rules")
 
 _STDIN_AT_ONCE = 256
@@ -36,7 +38,9 @@ RulesOption = Annotated[Path | None, typer.Option("--rules", help="Rulebook fold
 AsOfOption = Annotated[
     dt.datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
 ]
-OnOption = Annotated[dt.datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")]
+OnOption = Annotated[
+    dt.datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
+]
 
 
 def _day(value: dt.datetime | None) -> dt.date:
@@ -64,7 +68,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
 ) -> None:
     """Options before the command."""
 
@@ -116,7 +122,8 @@ def batch(
     encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of a text file; detected by default.")] = None,
     sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook; the first by default.")] = None,
     safe_cells: Annotated[
-        bool, typer.Option("--safe-cells", help="In CSV output, put an apostrophe before source cells that a spreadsheet would run.")
+        bool,
+        typer.Option("--safe-cells", help="In CSV output, put an apostrophe before source cells that a spreadsheet would run."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     model: ModelOption = None,
@@ -131,7 +138,7 @@ def batch(
     talk = _console(stderr=True)
     open_source(source, encoding, sheet)  # a wrong file is told before the model is loaded
     tagger = _load(model, rules, as_of)
-    with _progress(talk) as progress:
+    with _ProgressLine(talk) as progress:
         summary = tag_file(source, target, options, tagger, progress)
     if as_json:
         typer.echo(json.dumps(summary_dict(summary), ensure_ascii=False))
@@ -139,13 +146,18 @@ def batch(
         show_summary(_console(), summary)
 
 
-class _progress:
+class _ProgressLine:
     """A progress line on stderr: rows, rows a second, time; nothing where stderr is not a terminal."""
 
     def __init__(self, console: Console) -> None:
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} rows"), TextColumn("{task.fields[rate]}"), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.completed:,.0f} rows"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+        )
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
         self._task = self._progress.add_task("tagging", total=None, rate="")
 

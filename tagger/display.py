@@ -35,25 +35,25 @@ def show_decision(console: Console, d: Decision, text: str, book: Rulebook) -> N
             clause = book.clause(result.code)
             margin = "" if result.margin is None else f"  {result.margin:+.1%} from the threshold"
             _line(console, "clause", Text(f"{result.code}  {result.truth}  {clause.title_en} | {clause.title_zh}{margin}"))
-    for says in dict.fromkeys(f"“{e.text}” {e.says}" for e in d.evidence):
-        _line(console, "evidence", Text(says))
-    for q in d.quantities:
-        _line(console, "figure", Text(show_quantity(q)))
+    for label, content in _facts_of(d, book):
+        _line(console, label, Text(content))
+
+
+def _facts_of(d: Decision, book: Rulebook) -> Iterable[tuple[str, str]]:
+    """What stands below the text of an answer, label by label."""
+    yield from (("evidence", says) for says in dict.fromkeys(f"“{_one_line(e.text)}” {e.says}" for e in d.evidence))
+    yield from (("figure", show_quantity(q)) for q in d.quantities)
     if d.codes:
         announcement = book.announcement(book.clause(d.codes[0]).announcement)
         status = book.legal_status(announcement.id, dt.date.fromisoformat(d.as_of))
-        _line(console, "status", Text(f"{status.state} on {d.as_of}: {status.why} ({announcement.number})"))
+        yield "status", f"{status.state} on {d.as_of}: {status.why} ({announcement.number})"
     if d.reasons:
-        _line(console, "reasons", Text(", ".join(str(r) for r in d.reasons)))
-    for question in d.questions:
-        _line(console, "ask", Text(question))
-    if d.note:
-        _line(console, "note", Text(d.note))
+        yield "reasons", ", ".join(str(r) for r in d.reasons)
+    yield from (("ask", question) for question in d.questions)
     if d.near_threshold:
-        _line(console, "near", Text("a figure lies near the threshold"))
-    if d.remark_zh:
-        _line(console, "remark", Text(d.remark_zh))
-    _line(console, "by", Text(f"{d.model_id}, {d.rules_id}"))
+        yield "near", "a figure lies near the threshold"
+    yield from ((label, text) for label, text in (("note", d.note), ("remark", d.remark_zh)) if text)
+    yield "by", f"{d.model_id}, {d.rules_id}"
 
 
 def _line(console: Console, label: str, content: Text) -> None:
@@ -150,7 +150,11 @@ def show_clause(console: Console, book: Rulebook, clause: Clause, on: dt.date) -
         facts.append(("tariff hint", ", ".join(clause.tariff)))
     if clause.tariff_2026:
         facts.append(("tariff hint 2026", ", ".join(clause.tariff_2026)))
-    facts += [("verified", f"{clause.verified}: {meaning[clause.verified]}"), ("source", clause.source), ("rulebook", book.rules_id)]
+    facts += [
+        ("verified", f"{clause.verified}: {meaning[clause.verified]}"),
+        ("source", clause.source),
+        ("rulebook", book.rules_id),
+    ]
     _show_facts(console, facts)
 
 
@@ -186,7 +190,9 @@ def _show_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
 
 
 def _parameter(p: Parameter | Figure) -> str:
-    value = " / ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in (p.value if isinstance(p.value, tuple) else (p.value,)))
+    value = " / ".join(
+        f"{v:g}" if isinstance(v, float) else str(v) for v in (p.value if isinstance(p.value, tuple) else (p.value,))
+    )
     alternative = f" (alternative {p.alt})" if isinstance(p, Parameter) and p.alt else ""
     note = f"; {p.note}" if p.note else ""
     return f"{p.quantity.replace('_', ' ')} {p.operator} {value} {p.unit}".rstrip() + alternative + note

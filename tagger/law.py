@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 Operator = Literal[">=", ">", "<=", "<", "between", "in", "is", "="]
 Value = bool | float | str | tuple[float, ...] | tuple[str, ...]
@@ -18,7 +18,8 @@ class Strict:
     """Base of all tables: a key that is not a field is a fault."""
 
     __slots__ = ()
-    __pydantic_config__ = {"extra": "forbid"}  # read by pydantic, which is imported only while files are loaded
+    # read by pydantic, which is imported only while files are loaded
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +304,7 @@ class DecisionSettings(Strict):
     not_controlled: float
     unrelated: float
     unrelated_addressed: float
+    unrelated_wordless: float
     conflict: float
     near_threshold: float
     familiar_share: float
@@ -354,10 +356,22 @@ class RuleFile(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pointing(Strict):
+    """Words beside a noun that say that the text is about something else, meant for it."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    kinds: tuple[str, ...]
+    ask_en: str
+    ask_zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFile(Strict):
     """The file controls/roles.toml."""
 
     role: tuple[Role, ...]
+    pointing: Pointing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,9 +52,7 @@ class Tagger:
         self._context = Context(book, as_of or dt.date.today(), model.model_id)
 
     @classmethod
-    def load(
-        cls, model: str | Path | None = None, rules: str | Path | None = None, as_of: dt.date | None = None
-    ) -> Tagger:
+    def load(cls, model: str | Path | None = None, rules: str | Path | None = None, as_of: dt.date | None = None) -> Tagger:
         """Load a model and a rulebook, the shipped ones by default.
 
         Raises

@@ -150,6 +150,7 @@ class Question:
 class ClauseResult:
     """How one clause stands on the facts.
 
+    ``crosses``: a range or tolerance crosses the threshold. ``pointed``: the text is about something meant for the item.
     ``margin`` is the signed relative distance of the deciding figure from its threshold (positive: inside the controlled
     range), ``None`` without a figure.
     """
@@ -160,6 +161,7 @@ class ClauseResult:
     evidence: tuple[Evidence, ...]
     questions: tuple[Question, ...] = ()
     crosses: bool = False
+    pointed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from tagger.law import (
     Kind,
     LexiconTerm,
     Parameter,
+    Pointing,
     QuantityFile,
     Role,
     RoleFile,
@@ -84,6 +85,7 @@ class Rulebook:
     announcements: tuple[Announcement, ...]
     rules: tuple[Rule, ...]
     roles: tuple[Role, ...]
+    pointing: Pointing
     categories: tuple[Category, ...]
     clauses: tuple[Clause, ...]
     unlisted: tuple[Unlisted, ...]
@@ -236,6 +238,7 @@ def load_rulebook(folder: str | Path | None = None, *, sealed: bool = True) -> R
         announcements=cast(AnnouncementFile, announcements).announcement,
         rules=cast(RuleFile, rules).rule,
         roles=cast(RoleFile, roles).role,
+        pointing=cast(RoleFile, roles).pointing,
         categories=cast(CategoryFile, categories).category,
         clauses=tuple(c for f in clause_files if f for c in f.clause),
         unlisted=tuple(u for f in clause_files if f for u in f.unlisted),
@@ -337,47 +340,58 @@ def _key_path(raw: Any, loc: tuple[int | str, ...]) -> str:
 def _cross_check(book: Rulebook) -> Iterable[str]:
     """Faults that show only between files: unknown names, double codes, units that do not fit."""
     concepts = {t.concept for t in book.terms} | {f"{FIGURE}{k.name}" for k in book.quantities.kind}
-    labels = {c.name for c in book.categories}
-    announcements = {a.id for a in book.announcements}
-    dimensions = {d.name for d in book.units.dimension}
-    yield from _doubles("clause", (c.code for c in book.clauses))
+    yield from (f"controls/clauses_*.toml: {f}" for f in _doubles("clause", (c.code for c in book.clauses)))
     yield from _doubles("unlisted", (u.id for u in book.unlisted))
     yield from _doubles("rule", (r.id for r in book.rules))
     yield from _doubles("kind", (k.name for k in book.quantities.kind))
+    yield from _doubles("quantities.toml: cue", (f"{kind.dimension}: {cue}" for kind in book.quantities.kind for cue in kind.cues))
     for clause in book.clauses:
-        where = f"controls/clauses_{clause.category}.toml: clause[{clause.code}]"
-        if clause.category not in labels:
-            yield f"{where}.category: unknown category {clause.category}"
-        if clause.announcement not in announcements:
-            yield f"{where}.announcement: unknown announcement {clause.announcement}"
-        if not clause.subject:
-            yield f"{where}.subject: empty; name at least one group of concepts"
-        for concept in _concepts_of(clause):
-            if concept not in concepts:
-                yield f"{where}: concept {concept} is in no lexicon"
-        for parameter in clause.parameters:
-            yield from (f"{where}.parameters[{parameter.quantity}]: {f}" for f in _parameter_faults(parameter, book))
+        yield from (
+            f"controls/clauses_{clause.category}.toml: clause[{clause.code}]{f}" for f in _clause_faults(clause, book, concepts)
+        )
     for item in book.unlisted:
-        for concept in (*(c for g in item.subject for c in g), *item.excluded_by):
-            if concept not in concepts:
-                yield f"controls/clauses_{item.category}.toml: unlisted[{item.id}]: concept {concept} is in no lexicon"
-        if item.category not in labels:
-            yield f"unlisted[{item.id}].category: unknown category {item.category}"
+        yield from (
+            f"controls/clauses_{item.category}.toml: unlisted[{item.id}]{f}" for f in _unlisted_faults(item, book, concepts)
+        )
     for role in book.roles:
         if role.concept not in concepts:
             yield f"controls/roles.toml: role[{role.concept}]: concept is in no lexicon"
+    announcements = {a.id for a in book.announcements}
     for rule in book.rules:
-        for id in (rule.announcement, *rule.applies_to):
-            if id not in announcements:
-                yield f"controls/rules.toml: rule[{rule.id}]: unknown announcement {id}"
+        for id in {rule.announcement, *rule.applies_to} - announcements:
+            yield f"controls/rules.toml: rule[{rule.id}]: unknown announcement {id}"
+    yield from (f"quantities.toml: {f}" for f in _kind_faults(book))
+
+
+def _clause_faults(clause: Clause, book: Rulebook, concepts: set[str]) -> Iterable[str]:
+    if clause.category not in book.labels:
+        yield f".category: unknown category {clause.category}"
+    if clause.announcement not in {a.id for a in book.announcements}:
+        yield f".announcement: unknown announcement {clause.announcement}"
+    if not clause.subject:
+        yield ".subject: empty; name at least one group of concepts"
+    for concept in sorted(set(_concepts_of(clause)) - concepts):
+        yield f": concept {concept} is in no lexicon"
+    for parameter in clause.parameters:
+        yield from (f".parameters[{parameter.quantity}]: {f}" for f in _parameter_faults(parameter, book))
+
+
+def _unlisted_faults(item: Unlisted, book: Rulebook, concepts: set[str]) -> Iterable[str]:
+    for concept in sorted({*(c for g in item.subject for c in g), *item.excluded_by} - concepts):
+        yield f": concept {concept} is in no lexicon"
+    if item.category not in book.labels:
+        yield f".category: unknown category {item.category}"
+
+
+def _kind_faults(book: Rulebook) -> Iterable[str]:
+    dimensions = {d.name for d in book.units.dimension}
     for kind in book.quantities.kind:
         if kind.dimension not in dimensions:
-            yield f"quantities.toml: kind[{kind.name}].dimension: unknown dimension {kind.dimension}"
-        for other in kind.accepts:
-            if other not in book.kinds:
-                yield f"quantities.toml: kind[{kind.name}].accepts: unknown kind {other}"
-    cues = (f"{kind.dimension}: {cue}" for kind in book.quantities.kind for cue in kind.cues)
-    yield from _doubles("quantities.toml: cue", cues)
+            yield f"kind[{kind.name}].dimension: unknown dimension {kind.dimension}"
+        for other in sorted({*kind.accepts, *kind.sides} - set(book.kinds)):
+            yield f"kind[{kind.name}]: unknown kind {other}"
+        if kind.unitless and kind.unitless not in book.unit_forms and kind.unitless.lower() not in book.unit_forms:
+            yield f"kind[{kind.name}].unitless: unknown unit {kind.unitless}"
 
 
 def _doubles(what: str, names: Iterable[str]) -> Iterable[str]:

@@ -80,7 +80,10 @@ def tag_file(source: Path, target: Path, options: BatchOptions, tagger: Tagger, 
     columns = _positions(table, options.text)
     ids = _positions(table, (options.id,)) if options.id else None
     summary = Summary(source, target, review_path(target), table.about)
-    with ReviewQueue.replacing(summary.review) as queue, open_sink(target, table, TAG_COLUMNS, safe_cells=options.safe_cells) as sink:
+    with (
+        ReviewQueue.replacing(summary.review) as queue,
+        open_sink(target, table, TAG_COLUMNS, safe_cells=options.safe_cells) as sink,
+    ):
         for batch in table.batches(ROWS_AT_ONCE):
             rows = _rows(batch, columns, ids, summary.rows)
             decisions = _with_faults(tagger.tag_many(rows), batch)

@@ -74,9 +74,9 @@ def _likeliest(path: Path, head: bytes) -> str:
     guess = from_bytes(head[: _SAMPLE // 4], cp_isolation=_CANDIDATES).best()
     names = [guess.encoding] if guess else []
     for name in [*names, *_CANDIDATES]:
-        name = "gb18030" if name in ("gb2312", "gbk") else name
-        if decodes(path, name):
-            return name
+        widest = "gb18030" if name in ("gb2312", "gbk") else name
+        if decodes(path, widest):
+            return widest
     raise CatalogueError(f"{path} fits no known encoding: give it with --encoding, or save the file as UTF-8")
 
 

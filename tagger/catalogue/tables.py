@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from tagger.catalogue.encodings import check_encoding, detect_encoding
 from tagger.errors import CatalogueError, UsageError
@@ -231,9 +231,8 @@ class CsvSource:
         width = len(self.columns)
         reader = self._reader()
         next(reader)
-        for number, row in enumerate(reader, 2):
-            if not row:
-                row = [""] * width if width == 1 else row
+        for number, cells in enumerate(reader, 2):
+            row = cells or [""] * (width if width == 1 else 0)
             if len(row) != width:
                 faults[len(rows)] = f"row {number} has {len(row)} cells, the header has {width}"
             rows.append(row)
@@ -366,7 +365,7 @@ class JsonLinesSink:
 def _json_value(cell: Any) -> Any:
     if isinstance(cell, NumberCell):
         text = cell_text(cell)
-        return text if isinstance(cell.value, dt.date | dt.time) or text.startswith("0") and len(text) > 1 else cell.value
+        return text if isinstance(cell.value, dt.date | dt.time) or (text.startswith("0") and len(text) > 1) else cell.value
     return cell if cell is None or isinstance(cell, str | int | float | bool | list | dict) else cell_text(cell)
 
 
@@ -454,13 +453,15 @@ class XlsxSink:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int | float | dt.date | dt.time):
-            cell = WriteOnlyCell(self._sheet, value=value)
+            cell = WriteOnlyCell(self._sheet, value=cast(Any, value))
             if number_format != "General":
                 cell.number_format = number_format
             return cell
         text = _XLSX_FORBIDDEN.sub("\ufffd", cell_text(value))
         if len(text) > _XLSX_CELL:
-            raise CatalogueError(f"row {self._rows} has a cell of {len(text):,} characters, XLSX holds {_XLSX_CELL:,}: write .csv instead")
+            raise CatalogueError(
+                f"row {self._rows} has a cell of {len(text):,} characters, XLSX holds {_XLSX_CELL:,}: write .csv instead"
+            )
         cell = WriteOnlyCell(self._sheet, value=text)
         cell.data_type = "s"
         cell.number_format = "@"

@@ -7,10 +7,11 @@ NOT_MET needs a figure outside, a word that denies, or an exclusion.
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 
 from tagger.facts.quantities import readable
 from tagger.law import Clause, Condition, Kind, Parameter, Unlisted
@@ -18,7 +19,8 @@ from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Sp
 from tagger.rulebook import FIGURE, Rulebook
 
 _SAME = 1e-9  # relative difference below which two figures are the same figure
-_IN_TOLERANCE = 0.02  # "915 MHz" in a list of allowed values also covers 922 MHz, as magnetrons drift
+_IN_TOLERANCE = 0.03  # "915 MHz" in a list of allowed values also covers 922 MHz, as magnetrons drift
+_FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
 
@@ -28,6 +30,7 @@ class Judged:
 
     clauses: tuple[ClauseResult, ...]
     unlisted: tuple[tuple[Unlisted, tuple[Evidence, ...]], ...]
+    wordless: bool = False  # no word that names, or helps to name, a listed item
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,16 @@ class ClauseJudge:
         ranked = sorted(book.clauses, key=lambda c: (c.code_form == "annex_position", issued[c.announcement]))
         self._order = {c.code: i for i, c in enumerate(ranked)}  # codes before annex positions, older layers first
         self._used = _concepts_used(book)
+        self._pointed_from = re.compile(
+            rf"(?:^|[^\w])(?:{_words(book.pointing.before)})\s*$|(?:{_words(book.pointing.before, wide=True)})\s*$"
+        )
+        self._pointed_by = re.compile(rf"\s?(?:{_words(book.pointing.after, wide=True)})")
+        self._nouns = frozenset(
+            c
+            for subject in (*(c.subject for c in book.clauses), *(u.subject for u in book.unlisted))
+            for group in subject
+            for c in group
+        )
 
     def judge(self, facts: Facts) -> Judged:
         """Truth of every clause whose subject the text names; the others are not spoken of."""
@@ -84,14 +97,16 @@ class ClauseJudge:
         for code in sorted(clauses, key=self._order.__getitem__):
             named = _subject(clauses[code].subject, clauses[code].within_chars, terms)
             if named:
-                results.append(self._clause(clauses[code], named, facts, terms))
+                result = self._clause(clauses[code], named, facts, terms)
+                results.append(self._pointed(clauses[code], result, facts, terms))
         items = {u.id: u for concept in terms for u in self._unlisted.get(concept, ())}
         unlisted = []
         for item in items.values():
             named = _subject(item.subject, item.within_chars, terms)
             if named and not any(c in terms for c in item.excluded_by):
                 unlisted.append((item, tuple(_shown(facts, t, "names " + t.concept, "") for t in named)))
-        return Judged(tuple(results), tuple(unlisted))
+        wordless = self._nouns.isdisjoint(terms)
+        return Judged(tuple(results), tuple(unlisted), wordless)
 
     def _clause(self, clause: Clause, named: Sequence[Term], facts: Facts, terms: Terms) -> ClauseResult:
         names = tuple(_shown(facts, t, "names " + t.concept, clause.code) for t in named)
@@ -116,6 +131,22 @@ class ClauseJudge:
             questions=questions if whole.truth == Truth.UNKNOWN else (),
             crosses=any(p.crosses for p in parts) and whole.truth == Truth.UNKNOWN,
         )
+
+    def _pointed(self, clause: Clause, result: ClauseResult, facts: Facts, terms: Terms) -> ClauseResult:
+        """A text in which every mention of the item is ``for`` it is about something else: what would be MET becomes UNKNOWN."""
+        pointing = self._book.pointing
+        if clause.part_of or clause.kind not in pointing.kinds or result.truth == Truth.NOT_MET:
+            return result
+        mentions = [t.span for concept in clause.subject[0] for t in terms.get(concept, ())]
+        outer = [s for s in mentions if not any(o != s and o.start <= s.start and s.end <= o.end for o in mentions)]
+        if not all(self._is_pointed(facts.clean.original, span) for span in outer):
+            return result
+        question = Question(pointing.ask_en, pointing.ask_zh)
+        return replace(result, truth=Truth.UNKNOWN, questions=(question, *result.questions), crosses=False, pointed=True)
+
+    def _is_pointed(self, text: str, span: Span) -> bool:
+        before, behind = text[max(0, span.start - 20) : span.start].lower(), text[span.end : span.end + 8].lower()
+        return bool(self._pointed_from.search(before) or self._pointed_by.match(behind))
 
     def _condition(self, condition: Condition, clause: Clause, facts: Facts, terms: Terms) -> _Part:
         stated = [terms[c][0] for c in condition.any_of if c in terms]
@@ -197,7 +228,10 @@ class ClauseJudge:
             pairs = list(zip(group, thresholds, strict=True)) if len(group) > 1 else [(group[0], thresholds)]
             outcomes = [_compare(q, p.operator, t if isinstance(t, list) else [t]) for q, t in pairs]
             if p.equality_unsure:
-                outcomes = [(Truth.UNKNOWN if any(_same(e, thresholds[0]) for e in (q.low, q.high)) else o, m) for (q, _), (o, m) in zip(pairs, outcomes, strict=True)]
+                outcomes = [
+                    (Truth.UNKNOWN if any(_same(e, thresholds[0]) for e in (q.low, q.high)) else o, m)
+                    for (q, _), (o, m) in zip(pairs, outcomes, strict=True)
+                ]
             truths.append(_and(o for o, _ in outcomes))
             half_open.append(any(math.isinf(q.high) or q.low in (0.0, -math.inf) for q, _ in pairs))
             margins += [m for _, m in outcomes if m is not None]
@@ -236,7 +270,9 @@ class ClauseJudge:
         bound = f"{p.operator} {_plain(p.value)} {p.unit}".strip()
         if kind is None or not p.unit:
             words = p.quantity.replace("_", " ")
-            return Question(f"Is the {words} {_plain(p.value)}? ({clause.code})", f"{words}是否为{_plain(p.value)}？（{clause.code}）")
+            return Question(
+                f"Is the {words} {_plain(p.value)}? ({clause.code})", f"{words}是否为{_plain(p.value)}？（{clause.code}）"
+            )
         return Question(
             f"What is the {kind.name_en}, in {p.unit}? ({clause.code}: {bound})",
             f"{kind.name_zh}是多少{p.unit}？（{clause.code}：{bound}）",
@@ -247,6 +283,12 @@ def _attained(q: Quantity) -> Quantity:
     """For maxima, ``max. 2350 degC`` means that 2350 degC is reached."""
     only_above = q.low in (0.0, -math.inf) and not math.isinf(q.high)
     return replace(q, low=q.high) if only_above else q
+
+
+def _words(words: Iterable[str], *, wide: bool = False) -> str:
+    """Alternation of the words that are written with (or, ``wide``, without) spaces between words."""
+    chosen = [w for w in words if (ord(w[0]) >= _FIRST_WIDE) == wide]
+    return "|".join(sorted(map(re.escape, chosen), key=len, reverse=True)) or "(?!)"
 
 
 def _concepts_used(book: Rulebook) -> frozenset[str]:
@@ -269,7 +311,7 @@ def _subject(groups: Sequence[Sequence[str]], within: int, terms: Terms) -> tupl
         return tuple(group[0] for group in found)
     for choice in product(*(group[:12] for group in found)):
         ordered = sorted(choice, key=lambda t: t.span)
-        if all(b.span.start - a.span.end <= within for a, b in zip(ordered, ordered[1:], strict=False)):
+        if all(b.span.start - a.span.end <= within for a, b in pairwise(ordered)):
             return choice
     return None
 
@@ -294,13 +336,13 @@ def _compare(q: Quantity, operator: str, thresholds: Sequence[float]) -> tuple[T
     threshold = thresholds[0]
     if operator in (">=", ">"):
         strict = operator == ">"
-        met = q.low > threshold and not _same(q.low, threshold) or _same(q.low, threshold) and (not strict or q.open_low)
-        failed = q.high < threshold and not _same(q.high, threshold) or _same(q.high, threshold) and (strict or q.open_high)
+        met = (q.low > threshold and not _same(q.low, threshold)) or (_same(q.low, threshold) and (not strict or q.open_low))
+        failed = (q.high < threshold and not _same(q.high, threshold)) or (_same(q.high, threshold) and (strict or q.open_high))
         nearest = q.low if met else q.high
         return _truth(met, failed), _margin(nearest - threshold, threshold)
     strict = operator == "<"
-    met = q.high < threshold and not _same(q.high, threshold) or _same(q.high, threshold) and (not strict or q.open_high)
-    failed = q.low > threshold and not _same(q.low, threshold) or _same(q.low, threshold) and (strict or q.open_low)
+    met = (q.high < threshold and not _same(q.high, threshold)) or (_same(q.high, threshold) and (not strict or q.open_high))
+    failed = (q.low > threshold and not _same(q.low, threshold)) or (_same(q.low, threshold) and (strict or q.open_low))
     nearest = q.high if met else q.low
     return _truth(met, failed), _margin(threshold - nearest, threshold)
 

@@ -16,6 +16,7 @@ from tagger.rulebook import Rulebook
 NONE = "none"
 _SCRIPTS = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "CYRILLIC", "GREEK", "DIGIT")
 _MOST_QUESTIONS = 6
+_READABLE = Question("Please supply the description as readable text.", "请提供可读的商品描述文字。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,13 @@ def _verdict(facts: Facts, scores: Scores, judged: Judged, book: Rulebook) -> _V
     settings = book.settings.decision
     if facts.fault and not facts.clean.text.strip():
         return _unreadable(facts.fault)
-    verdict = _about_none(scores, judged, book) if scores.best == NONE else _about_category(scores, judged, book)
+    if judged.wordless and scores.probabilities[NONE] >= settings.unrelated_wordless:
+        verdict = _Verdict(Outcome.UNRELATED, NONE)
+    else:
+        verdict = _about_none(scores, judged, book) if scores.best == NONE else _about_category(scores, judged, book)
     if facts.fault:
-        return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNREADABLE,), verdict.questions, facts.fault)
+        questions = (_READABLE, *verdict.questions)
+        return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNREADABLE,), questions, facts.fault)
     cleared = verdict.outcome in (Outcome.UNRELATED, Outcome.NOT_CONTROLLED)
     if cleared and _unfamiliar(facts, scores, settings):
         ask = Question("What is this article, in plain words?", "请用文字说明这是什么商品？")
@@ -76,8 +81,7 @@ def _verdict(facts: Facts, scores: Scores, judged: Judged, book: Rulebook) -> _V
 
 
 def _unreadable(fault: str) -> _Verdict:
-    ask = Question("Please supply the description as readable text.", "请提供可读的商品描述文字。")
-    return _Verdict(Outcome.REVIEW, NONE, (), (Reason.UNREADABLE,), (ask,), fault)
+    return _Verdict(Outcome.REVIEW, NONE, (), (Reason.UNREADABLE,), (_READABLE,), fault)
 
 
 def _unfamiliar(facts: Facts, scores: Scores, settings: DecisionSettings) -> bool:
@@ -97,7 +101,7 @@ def _about_none(scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
         category = _likeliest({book.clause(r.code).category for r in met}, scores)
         own = _of(category, met, book)
         return _review(category, own, (Reason.RULE_MODEL_CONFLICT,), judged, book)
-    open_ = [r for r in judged.clauses if r.truth == Truth.UNKNOWN]
+    open_ = [r for r in judged.clauses if r.truth == Truth.UNKNOWN and not r.pointed]
     needed = settings.unrelated_addressed if open_ else settings.unrelated
     if scores.probabilities[NONE] >= needed:
         return _Verdict(Outcome.UNRELATED, NONE)
@@ -122,11 +126,15 @@ def _about_category(scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
     unknown = [r for r in own if r.truth == Truth.UNKNOWN]
     unlisted = [(u, e) for u, e in judged.unlisted if u.category == category]
     if not unknown and (own or unlisted):
-        if sure >= settings.not_controlled:
+        nowhere_open = all(r.truth == Truth.NOT_MET for r in judged.clauses)
+        # where every clause that the text names is failed, it does not matter whether it is of the category or of none
+        if sure + (scores.probabilities[NONE] if nowhere_open else 0.0) >= settings.not_controlled:
             note = unlisted[0][0].reason_en if unlisted and not own else ""
             shown = tuple(e for _, found in unlisted for e in found)
             return _Verdict(Outcome.NOT_CONTROLLED, category, tuple(own), note=note, evidence=shown)
         return _review(category, own, (_doubt(scores),), judged, book)
+    if not own and not unlisted:
+        category, unknown = _better_named(category, scores, judged, book)
     reasons = [Reason.MISSING_FACT] if not any(r.crosses for r in unknown) else [Reason.NEAR_THRESHOLD]
     if any(r.crosses for r in unknown) and any(not r.crosses for r in unknown):
         reasons.append(Reason.MISSING_FACT)
@@ -135,9 +143,16 @@ def _about_category(scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
     return _review(category, unknown, tuple(reasons), judged, book)
 
 
-def _review(
-    category: str, shown: Sequence[ClauseResult], reasons: tuple[Reason, ...], judged: Judged, book: Rulebook
-) -> _Verdict:
+def _better_named(category: str, scores: Scores, judged: Judged, book: Rulebook) -> tuple[str, list[ClauseResult]]:
+    """The category to suggest where the likeliest one has no clause that the text names, and another has."""
+    named = [r for r in judged.clauses if r.truth == Truth.UNKNOWN]
+    if not named:
+        return category, []
+    other = _likeliest({book.clause(r.code).category for r in named}, scores)
+    return other, _of(other, named, book)
+
+
+def _review(category: str, shown: Sequence[ClauseResult], reasons: tuple[Reason, ...], judged: Judged, book: Rulebook) -> _Verdict:
     questions = [q for r in shown for q in r.questions]
     if not questions:
         general = book.category(category)

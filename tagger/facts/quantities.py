@@ -22,6 +22,9 @@ _NUMBER = re.compile(
     r"|(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])|\d+(?:[.,]\d+)?|(?<![\d.])\.\d+)"
     r"(?:\s?[x×*·]\s?10\s?\^?\s?[-+]?\d{1,2}(?!\d)|e[-+]\d{1,2}(?![\d.])|e\d{1,2}(?![\w.]))?"
 )
+# Where a text has a decimal comma or is German, Spanish or Russian, a dot or space before three digits groups thousands: 6.000 L.
+_CONTINENTAL = re.compile(r"(?<![\d,])\d{1,3},\d{1,2}(?!\d)|[äöüßñ¿áéíóú]|[а-яё]{3}")
+_CONTINENTAL_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:[. ]\d{3})+(?:,\d+)?(?![\d.,]|\s?[x×*])")
 _POWER_ONLY = re.compile(r"10\^([-+]?\d{1,2})$")
 _MANTISSA = re.compile(r"^([\d.,]+)(?:\s?[x×*·]\s?10\s?\^?\s?([-+]?\d{1,2})|e([-+]?\d{1,2}))?$")
 _MULTIPLIER = re.compile(r"\s?(万|千万|百万|亿|万m(?=ah))(?=\s?\S)")
@@ -30,7 +33,9 @@ _TOLERANCE = r"±|\+\s?/\s?-|\+-"
 _RANGE = r"-|~|to\b|bis\b|до|a\b|至|到|\.{2,3}|…"
 _LIST = r"/|,|and\b|or\b|und\b|oder\b|и\b|или\b|y\b|和|与|或|及|및|と"
 _COMMA_RATIO = 5  # "300, 500 L" are two sizes, "21700, 3.6 V" is a model and a figure
-_SEPARATOR = re.compile(rf"\s*(?:(?:dia\.?|diameter|直径)\s*(?=[x×*]))?(?P<sign>\+?(?:{_TOLERANCE})|{_RANGE}|x|\*|×|{_LIST})\s*(?:[ø(φ<≤≥>≈]\s*)?")
+_SEPARATOR = re.compile(
+    rf"\s*(?:(?:dia\.?|diameter|直径)\s*(?=[x×*]))?(?P<sign>\+?(?:{_TOLERANCE})|{_RANGE}|x|\*|×|{_LIST})\s*(?:[ø(φ<≤≥>≈]\s*)?"
+)
 _LETTER_BEFORE = re.compile(r"[^\W\d_]", re.UNICODE)
 _GLUED_SIGNS = "xøφ×x"
 _CJK = re.compile("[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -164,14 +169,16 @@ class QuantityReader:
             before = clean.folded[first.start - 1 : first.start]
             glued = _LETTER_BEFORE.match(before) and before not in _GLUED_SIGNS and not _CJK.match(before)
             group = self._group(clean, numbers, at)
-            if group is None or (glued and first.start != last_end and not self._cue_ends_at(clean.folded, first.start, group[2][0])):
-                found = self._without_unit(clean, numbers, at)
-                if found is None:
+            if group is None or (
+                glued and first.start != last_end and not self._cue_ends_at(clean.folded, first.start, group[2][0])
+            ):
+                unitless = self._without_unit(clean, numbers, at)
+                if unitless is None:
                     at += 1
                     continue
-                figures.append(found[0])
-                last_end = found[0].end
-                at += found[1]
+                figures.append(unitless[0])
+                last_end = unitless[0].end
+                at += unitless[1]
                 continue
             members, signs, found, used = group
             product = 0
@@ -188,17 +195,17 @@ class QuantityReader:
         self, clean: CleanText, numbers: Sequence[_Number], at: int
     ) -> tuple[list[_Number], list[str], tuple[str, Unit, int], int] | None:
         """Numbers joined by signs up to a unit: ``300-320Wh/kg``, ``120 x 120 x 50 mm``, ``15±2μm``."""
-        members, signs = [numbers[at]], []
+        members: list[_Number] = [numbers[at]]
+        signs: list[str] = []
         while True:
             last = members[-1]
             found = self._unit_at(clean, _skip_plus(clean.folded, last.end), last.value)
             following = numbers[at + len(members)] if at + len(members) < len(numbers) else None
             if found:
-                tail = self._tail(clean, found, following, signs)
-                if tail is None:
+                tail = self._tail(clean, found, following, signs) if following else None
+                if tail is None or following is None:
                     return members, signs, found, len(members)
                 sign, found = tail
-                assert following is not None
                 members.append(following)
                 signs.append(sign)
                 if sign in "x*×":
@@ -232,9 +239,7 @@ class QuantityReader:
             return (sign, unit) if joined else None
         return None
 
-    def _bounds(
-        self, clean: CleanText, members: list[_Number], signs: list[str], found: tuple[str, Unit, int]
-    ) -> list[_Figure]:
+    def _bounds(self, clean: CleanText, members: list[_Number], signs: list[str], found: tuple[str, Unit, int]) -> list[_Figure]:
         dimension, unit, end = found
         start = members[0].start
         if signs and all(s in "x*×" for s in signs):
@@ -361,7 +366,9 @@ class QuantityReader:
                 continue
             nines, half = int(match.group(1)), match.group(2)
             value = 100 - 10.0 ** (2 - nines) * (0.5 if half else 1.0)
-            yield _Figure(match.start(), match.end(), value, value, "percent", kind=self._units.nines.kind, derived_from=match.group())
+            yield _Figure(
+                match.start(), match.end(), value, value, "percent", kind=self._units.nines.kind, derived_from=match.group()
+            )
 
     # --- what the figures are figures of ----------------------------------------------------------------------------------
 
@@ -371,9 +378,19 @@ class QuantityReader:
             left_from = figures[i - 1].end if i else 0
             right_to = figures[i + 1].start if i + 1 < len(figures) else len(folded)
             kind = figure.kind or self._kind(folded, figure, left_from, right_to)
-            if i and figures[i - 1].product == figure.product != 0 and named[-1].kind in _DIAMETERS and kind in ("", named[-1].kind):
+            if (
+                i
+                and figures[i - 1].product == figure.product != 0
+                and named[-1].kind in _DIAMETERS
+                and kind in ("", named[-1].kind)
+            ):
                 kind = "length"
-            if not kind and i and figures[i - 1].dimension == figure.dimension and _TYPICAL.search(folded[left_from : figure.start]):
+            if (
+                not kind
+                and i
+                and figures[i - 1].dimension == figure.dimension
+                and _TYPICAL.search(folded[left_from : figure.start])
+            ):
                 kind = named[-1].kind  # breaking load >= 4.6 N (typ 5.1 N)
             named.append(self._capped(replace(figure, kind=kind)))
         return named
@@ -452,7 +469,6 @@ class QuantityReader:
             span=Span(min(s.start for s in spans), max(s.end for s in spans)),
             derived_from=_derivation(chosen),
         )
-
 
     def _complement(self, spec: Complement, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
         """What is left of a hundred per cent: 20 ppm ash is a purity of 99.998 %."""
@@ -554,9 +570,15 @@ class _Cues:
 
 
 def _numbers(folded: str) -> Iterator[_Number]:
-    for match in _NUMBER.finditer(folded):
-        value = _value(match.group())
-        end = match.end()
+    thousands = {m.start(): m for m in _CONTINENTAL_THOUSANDS.finditer(folded)} if _CONTINENTAL.search(folded) else {}
+    done = 0
+    for plain in _NUMBER.finditer(folded):
+        if plain.start() < done:
+            continue
+        match = thousands.get(plain.start(), plain)
+        grouped = match is not plain
+        value = float(re.sub("[. ]", "", match.group()).replace(",", ".")) if grouped else _value(match.group())
+        end = done = match.end()
         multiplier = _MULTIPLIER.match(folded, end)
         if multiplier:
             value *= _MULTIPLIERS[multiplier.group(1)]
@@ -640,7 +662,7 @@ def _skip_spaces(text: str, at: int) -> int:
 
 
 def _belongs_to_previous(left: str, cue: tuple[str, int, int]) -> bool:
-    """Whether a cue stands right behind the figure before and a comma parts it from this one: ``6 GPa synthesis pressure, 110 MPa``."""
+    """Whether a cue stands right behind the figure before, parted from this one by a comma: ``6 GPa pressure, 110 MPa``."""
     return not left[: cue[1]].strip(" )") and "," in left[cue[2] :]
 
 

@@ -50,7 +50,13 @@ _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufff9-\ufffb\u
 def _one_to_one() -> dict[int, str]:
     """Characters that are replaced by exactly one character."""
     table: dict[int, str] = {}
-    for code in (*range(0xA0, 0x180), *range(0x2000, 0x2E00), *range(0x2E80, 0x3400), *range(0xF900, 0xFB00), *range(0xFE30, 0x10000)):
+    for code in (
+        *range(0xA0, 0x180),
+        *range(0x2000, 0x2E00),
+        *range(0x2E80, 0x3400),
+        *range(0xF900, 0xFB00),
+        *range(0xFE30, 0x10000),
+    ):
         plain = unicodedata.normalize("NFKC", chr(code))
         if len(plain) == 1 and plain != chr(code) and chr(code) not in _SUPERSCRIPT:
             table[code] = plain
@@ -67,10 +73,24 @@ def _awkward() -> re.Pattern[str]:
     """Finds what cannot be replaced one to one: entities, tags, signs that become several characters, runs of white space."""
     several = [
         chr(code)
-        for code in (*range(0xA8, 0x250), *range(0x2000, 0x2E00), *range(0x2E80, 0x3400), *range(0xFB00, 0xFE30), *range(0xFF00, 0x10000))
+        for code in (
+            *range(0xA8, 0x250),
+            *range(0x2000, 0x2E00),
+            *range(0x2E80, 0x3400),
+            *range(0xFB00, 0xFE30),
+            *range(0xFF00, 0x10000),
+        )
         if len(unicodedata.normalize("NFKC", chr(code))) > 1 or chr(code) in _SUPERSCRIPT
     ]
-    kinds = [_ENTITY, _TAG, f"[{_INVISIBLE}]", r"[\x00-\x08\x0e-\x1f\x7f-\x9f]", f"[{re.escape(''.join(several))}]", r"\s{2,}", r"[\t\r\x0b\x0c\n]"]
+    kinds = [
+        _ENTITY,
+        _TAG,
+        f"[{_INVISIBLE}]",
+        r"[\x00-\x08\x0e-\x1f\x7f-\x9f]",
+        f"[{re.escape(''.join(several))}]",
+        r"\s{2,}",
+        r"[\t\r\x0b\x0c\n]",
+    ]
     combining = "[\u0300-\u036f\u3099\u309a]"  # a letter and its loose accent count as one character
     hangul = "[\u1100-\u11ff]+"
     halfwidth_kana = "[\uff66-\uff9f]+"

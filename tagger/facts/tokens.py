@@ -79,6 +79,18 @@ def make_tokenizer(vocab: Vocab) -> Tokenizer:
     return Tokenizer(vocab, infix_finditer=_BREAKS.finditer)
 
 
+def _in_part_number(text: str, first: int, last: int) -> bool:
+    """Whether a symbol is a piece of a part number: ``BGO`` in ``BGO38WGLD``, ``EUS`` in ``100EUS``, not ``Dy`` in ``Dy2O3``."""
+    if last - first < 3 or not text[first:last].isascii() or not text[first:last].isalpha():
+        return False
+    run_first, run_last = first, last
+    while run_first and text[run_first - 1].isascii() and text[run_first - 1].isalnum():
+        run_first -= 1
+    while run_last < len(text) and text[run_last].isascii() and text[run_last].isalnum():
+        run_last += 1
+    return run_first < first or any(c.isalpha() for c in text[last:run_last])
+
+
 class TermMatcher:
     """Finds the terms of a lexicon in normalised texts.
 
@@ -92,7 +104,8 @@ class TermMatcher:
     >>> from tagger.law import LexiconTerm
     >>> def term(concept, text, match="any"):
     ...     return LexiconTerm(concept=concept, lang="en", term=text, match=match, category="x")
-    >>> matcher = TermMatcher([term("kettle", "granulation kettle"), term("dysprosium", "Dy", "exact"), term("dy_free", "Dy free", "mask")])
+    >>> terms = [term("kettle", "granulation kettle"), term("dysprosium", "Dy", "exact"), term("dy_free", "Dy free", "mask")]
+    >>> matcher = TermMatcher(terms)
     >>> [t.concept for t in matcher.find(normalise("Granulation-kettles, Dy-free"))]
     ['kettle', 'dy_free']
     """
@@ -131,7 +144,9 @@ class TermMatcher:
             number = self._number[key]
             first, last = doc[start].idx, doc[end - 1].idx + len(doc[end - 1])
             exact = self._exact.get(number)
-            if exact is None or clean.text[first:last].translate(_JOINTS) == exact:
+            if exact is None or (
+                clean.text[first:last].translate(_JOINTS) == exact and not _in_part_number(clean.text, first, last)
+            ):
                 hits.append((first, last, self._terms[number]))
         return hits
 

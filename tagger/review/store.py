@@ -63,7 +63,9 @@ class ReviewQueue:
         try:
             handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".part", dir=path.parent)
         except OSError as error:
-            raise ReviewError(f"the review queue {path} cannot be written ({error.strerror}): name an output in another folder") from None
+            raise ReviewError(
+                f"the review queue {path} cannot be written ({error.strerror}): name an output in another folder"
+            ) from None
         os.close(handle)
         temporary = Path(name)
         connection = sqlite3.connect(temporary)

@@ -18,11 +18,12 @@ from tagger.scores.features import Vocabulary
 FORMAT = "tagger linear model"
 VERSION = 1
 MANIFEST = "manifest.json"
-_ARRAYS = {
+_ARRAYS: dict[str, np.dtype[Any]] = {
     "hashes": np.dtype("<u4"),
     "idf": np.dtype("<f4"),
     "weights": np.dtype("<f4"),
     "intercept": np.dtype("<f4"),
+    "bias": np.dtype("<f8"),
     "set_thresholds": np.dtype("<f8"),
 }
 
@@ -51,11 +52,12 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
         The folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "hashes": model.vocabulary.hashes,
         "idf": model.vocabulary.idf,
         "weights": model.weights,
         "intercept": model.intercept,
+        "bias": model.bias,
         "set_thresholds": model.set_thresholds,
     }
     files = {}
@@ -144,6 +146,7 @@ def load_model(folder: str | Path | None = None) -> Model:
         weights=arrays["weights"],
         intercept=arrays["intercept"],
         temperature=float(manifest["temperature"]),
+        bias=arrays["bias"],
         set_thresholds=arrays["set_thresholds"],
     )
 

@@ -31,10 +31,10 @@ class Model:
     intercept : array of float32, shape (n_labels,)
     temperature : float
         Logits are divided by it.
+    bias : array of float64, shape (n_labels,)
+        Added to the divided logits.
     set_thresholds : array of float64, shape (n_labels,)
         A label is in the prediction set where its probability is at least its threshold.
-    scripts : tuple of str
-        Scripts of the training texts.
     """
 
     model_id: str
@@ -45,6 +45,7 @@ class Model:
     weights: NDArray[np.float32]
     intercept: NDArray[np.float32]
     temperature: float
+    bias: NDArray[np.float64]
     set_thresholds: NDArray[np.float64]
 
     def logits(self, facts: Sequence[Facts]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -63,14 +64,14 @@ class Model:
 
     def predict_proba(self, facts: Sequence[Facts]) -> NDArray[np.float64]:
         """Calibrated probabilities, rows x labels."""
-        return softmax(self.logits(facts)[0] / self.temperature)
+        return softmax(self.logits(facts)[0] / self.temperature + self.bias)
 
     def score(self, facts: Sequence[Facts]) -> list[Scores]:
         """Scores of each row, in order."""
         if not facts:
             return []
         logits, familiar = self.logits(facts)
-        probabilities = softmax(logits / self.temperature)
+        probabilities = softmax(logits / self.temperature + self.bias)
         sets = prediction_sets(probabilities, self.set_thresholds)
         return [
             Scores(

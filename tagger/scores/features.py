@@ -20,26 +20,34 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2
 _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 2**64))
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 _SPACE = ord(" ")
+_FIRST_WIDE = 0x2E80  # from here on a character is about a syllable or a word
 _NO_WORD = re.compile(r"[\W_]+")
 _LONGEST = 3000  # characters of a text that are scored: longer ones say what they are at their beginning
 
 Hashes = NDArray[np.uint32]
 Rows = NDArray[np.int64]
+Part = tuple[Rows, Hashes, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
 class Ngrams:
-    """Hashes of all n-grams of some texts, with the row each belongs to."""
+    """Hashes of all n-grams of some texts, with the row each belongs to.
+
+    ``basic`` marks those that tell whether a text is familiar: single Han, Kana and Hangul characters, and three characters
+    of other scripts. Longer ones of a text in a known language are mostly new.
+    """
 
     rows: Rows
     hashes: Hashes
+    basic: NDArray[np.bool_]
     texts: int
 
 
 def ngrams(facts: Sequence[Facts]) -> Ngrams:
     """Hash the n-grams of a column.
 
-    Character n-grams of 2 to 5 run over words padded with spaces, digits taken as one; word n-grams of 1 and 2 keep digits.
+    Character n-grams of 2 to 5 run over words padded with spaces, digits taken as one; single characters count where they are
+    Han, Kana or Hangul; word n-grams of 1 and 2 keep digits.
 
     Parameters
     ----------
@@ -56,13 +64,15 @@ def ngrams(facts: Sequence[Facts]) -> Ngrams:
     lengths = np.fromiter((len(t) for t in texts), dtype=np.int64, count=len(texts))
     rows = np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
     parts = [*_character_ngrams(codes, rows), *_word_ngrams(codes, rows)]
-    return Ngrams(np.concatenate([r for r, _ in parts]), np.concatenate([h for _, h in parts]), len(texts))
+    found, hashes, basic = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    return Ngrams(found, hashes, basic, len(texts))
 
 
-def _character_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[tuple[Rows, Hashes]]:
+def _character_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[Part]:
     is_digit = (codes >= ord("0")) & (codes <= ord("9"))
     codes = np.where(is_digit, np.uint64(ord("0")), codes)
-    parts = []
+    is_wide = codes >= _FIRST_WIDE
+    parts: list[Part] = [(rows[is_wide], _finish(codes[is_wide] * _BASE), np.ones(int(is_wide.sum()), dtype=np.bool_))]
     for n in CHARACTER_NGRAMS:
         count = len(codes) - n + 1
         if count <= 0:
@@ -71,11 +81,14 @@ def _character_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[tuple[Rows,
         for k in range(n):
             value = value * _BASE + codes[k : k + count]
         inside = rows[:count] == rows[n - 1 :]
-        parts.append((rows[:count][inside], _finish(value[inside])))
+        narrow = np.zeros(count, dtype=np.bool_)
+        if n == 3:
+            narrow = ~(is_wide[:count] | is_wide[1 : count + 1] | is_wide[2 : count + 2])
+        parts.append((rows[:count][inside], _finish(value[inside]), narrow[inside]))
     return parts
 
 
-def _word_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[tuple[Rows, Hashes]]:
+def _word_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[Part]:
     is_word = codes != _SPACE
     edges = np.diff(is_word.astype(np.int8), prepend=0, append=0)
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
@@ -88,7 +101,8 @@ def _word_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[tuple[Rows, Hash
     row = rows[starts]
     pairs = words[:-1] * _MIX + words[1:] + np.uint64(7)
     same = row[:-1] == row[1:]
-    return [(row, _finish(words * _BASE + np.uint64(1))), (row[:-1][same], _finish(pairs[same]))]
+    single, double = _finish(words * _BASE + np.uint64(1)), _finish(pairs[same])
+    return [(row, single, np.zeros(len(single), dtype=np.bool_)), (row[:-1][same], double, np.zeros(len(double), dtype=np.bool_))]
 
 
 def _finish(value: NDArray[np.uint64]) -> Hashes:
@@ -151,12 +165,12 @@ class Matrix:
 def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
     """Tf-idf over the vocabulary: each n-gram counts once a text, rows have length one.
 
-    ``familiar_share`` is the share of a text's n-grams that the vocabulary holds.
+    ``familiar_share`` is the share of a text's basic n-grams that the vocabulary holds.
     """
     at = vocabulary.locate(found.hashes)
     known = at >= 0
-    total = np.bincount(found.rows, minlength=found.texts)
-    familiar = np.bincount(found.rows[known], minlength=found.texts) / np.maximum(total, 1)
+    total = np.bincount(found.rows[found.basic], minlength=found.texts)
+    familiar = np.bincount(found.rows[found.basic & known], minlength=found.texts) / np.maximum(total, 1)
     width = max(len(vocabulary), 1)
     cells = np.unique(found.rows[known] * width + at[known])
     rows, columns = cells // width, cells % width

@@ -1,0 +1,57 @@
+"""Fixtures: the shipped rulebook and model, loaded once, on a fixed day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tagger.pipeline import Tagger
+from tagger.rulebook import Rulebook, load_rulebook
+
+ROOT = Path(__file__).parent.parent
+DAY = dt.date(2026, 11, 21)
+
+
+class Result(NamedTuple):
+    """What a command line printed and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def book() -> Rulebook:
+    return load_rulebook()
+
+
+@pytest.fixture(scope="session")
+def tagger(book: Rulebook) -> Tagger:
+    return Tagger.load(as_of=DAY)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run the command line in this process, as `tagger ...` would."""
+    from tagger import cli
+
+    def call(*arguments: object) -> Result:
+        monkeypatch.setattr("sys.argv", ["tagger", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return Result(status, captured.out, captured.err)
+
+    return call

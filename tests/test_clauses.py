@@ -1,0 +1,108 @@
+"""Three-valued logic of clauses on texts: a missing figure is never NOT_MET, a crossing range is UNKNOWN."""
+
+from __future__ import annotations
+
+import pytest
+
+from tagger.decisions.clauses import ClauseJudge
+from tagger.facts.reader import FactReader
+from tagger.records import ClauseResult, Row
+from tagger.rulebook import Rulebook
+
+
+@pytest.fixture(scope="module")
+def judge(book: Rulebook) -> ClauseJudge:
+    return ClauseJudge(book)
+
+
+@pytest.fixture(scope="module")
+def reader(book: Rulebook) -> FactReader:
+    return FactReader(book)
+
+
+def result(judge: ClauseJudge, reader: FactReader, code: str, text: str) -> ClauseResult | None:
+    return next((r for r in judge.judge(reader.read([Row("1", text)])[0]).clauses if r.code == code), None)
+
+
+CASES = [
+    ("3A001", "Li-ion cell 300 Wh/kg", "MET"),
+    ("3A001", "Li-ion cell 299.9 Wh/kg", "NOT_MET"),
+    ("3A001", "Li-ion cell 290 to 310 Wh/kg", "UNKNOWN"),
+    ("3A001", "Li-ion cell 300±5 Wh/kg", "UNKNOWN"),
+    ("3A001", "Li-ion cell >= 300 Wh/kg", "MET"),
+    ("3A001", "Li-ion cell < 300 Wh/kg", "NOT_MET"),
+    ("3A001", "Li-ion cell > 250 Wh/kg", "UNKNOWN"),
+    ("3A001", "Li-ion cell up to 350 Wh/kg", "UNKNOWN"),
+    ("3A001", "Li-ion cell 700 Wh/L", "UNKNOWN"),
+    ("3A001", "Li-ion cell", "UNKNOWN"),
+    ("3A001", "锂离子电芯 能量密度３０５Ｗｈ／ｋｇ", "MET"),
+    ("3A001", "锂离子电芯 3.7V 10Ah 165g", "NOT_MET"),
+    ("3A001", "锂离子电芯 3.7V 10Ah", "UNKNOWN"),
+    ("3B901.c.1.a", "vertical granulation kettle, 5000 L, graphite anode material", "MET"),
+    ("3B901.c.1.a", "vertical granulation kettle, 4900 L, graphite anode material", "NOT_MET"),
+    ("3B901.c.1.a", "vertical granulation kettle, 6 m3", "UNKNOWN"),
+    ("3B901.c.1.a", "granulation kettle, 6 m3, graphite anode material", "UNKNOWN"),
+    ("3B901.c.3.a", "融合包覆机 300L 石墨负极包覆", "NOT_MET"),
+    ("3B901.c.3.a", "融合包覆机 500L 石墨负极包覆", "MET"),
+    ("3C901.a.1", "LFP cathode powder, compaction density 2.5 g/cm3, specific capacity 156 mAh/g", "MET"),
+    ("3C901.a.1", "LFP cathode powder, compaction density 2.6 g/cm3, specific capacity 150 mAh/g", "NOT_MET"),
+    ("3C901.a.1", "LFP cathode powder, tap density 2.6 g/cm3, specific capacity 160 mAh/g", "UNKNOWN"),
+    ("3C901.a.1", "磷酸铁锂 压实密度2.6g/cm3", "UNKNOWN"),
+    ("1C108.b", "isostatic graphite, purity 99.99 %, flexural strength 45 MPa, density 1.85 g/cm3", "MET"),
+    ("1C108.b", "isostatic graphite, purity 99.99 %, flexural strength 25 MPa, density 1.85 g/cm3", "NOT_MET"),
+    ("1C108.b", "isostatic graphite, purity 99.9 %, flexural strength 45 MPa, density 1.85 g/cm3", "NOT_MET"),
+    ("1C108.b", "isostatic graphite, density 1.85 g/cm3", "UNKNOWN"),
+    ("2C902.a", "synthetic diamond micropowder D50 8 um", "MET"),
+    ("2C902.a", "人造金刚石微粉 D50 60μm", "NOT_MET"),
+    ("2C902.a", "synthetic diamond micropowder", "UNKNOWN"),
+    ("2C902.c", "diamond wire saw, core wire diameter 38 um, grit 5-8 um, breaking force 7 N", "MET"),
+    ("2C902.c", "diamond wire saw, core wire diameter 60 um, grit 5-8 um, breaking force 7 N", "NOT_MET"),
+    ("2C902.c", "diamond wire saw, core wire diameter 38 um", "UNKNOWN"),
+    ("2B901", "cubic press, cylinder diameter 650 mm", "MET"),
+    ("2B901", "cubic press, cylinder diameter 400 mm, design pressure 6 GPa", "MET"),
+    ("2B901", "cubic press, cylinder diameter 400 mm", "UNKNOWN"),
+    ("1C905.a.4", "NdFeB magnet N35", "UNKNOWN"),
+    ("1C905.a.4", "NdFeB magnet, dysprosium 0.18 %", "MET"),
+    ("1C905.a.4", "NdFeB magnet, heavy rare earth free", "NOT_MET"),
+    ("1C905.a.4", "钕铁硼 不含镝", "NOT_MET"),
+    ("3C003.c", "antimony trioxide 99.99 %", "MET"),
+    ("3C003.c", "antimony trioxide 99.8 %", "NOT_MET"),
+    ("1C117.c.1.a", "tungsten block 99.95 % W, 130 x 125 x 60 mm", "MET"),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "truth"), CASES)
+def test_truth(judge: ClauseJudge, reader: FactReader, code: str, text: str, truth: str) -> None:
+    found = result(judge, reader, code, text)
+    assert found is not None, f"{code} is not addressed"
+    assert found.truth == truth, found
+
+
+def test_unknown_names_the_missing_fact(judge: ClauseJudge, reader: FactReader) -> None:
+    found = result(judge, reader, "3C901.a.1", "LFP cathode powder, compaction density 2.6 g/cm3")
+    assert found is not None
+    assert [q.en for q in found.questions] == ["What is the specific capacity, in mAh/g? (3C901.a.1: >= 156 mAh/g)"]
+    assert found.questions[0].zh == "克容量是多少mAh/g？（3C901.a.1：>= 156 mAh/g）"
+
+
+def test_margin_is_the_signed_distance(judge: ClauseJudge, reader: FactReader) -> None:
+    inside = result(judge, reader, "3A001", "Li-ion cell 330 Wh/kg")
+    outside = result(judge, reader, "3A001", "Li-ion cell 270 Wh/kg")
+    assert inside is not None
+    assert inside.margin == pytest.approx(0.1)
+    assert outside is not None
+    assert outside.margin == pytest.approx(-0.1)
+
+
+def test_a_part_for_a_machine_is_asked_about(judge: ClauseJudge, reader: FactReader) -> None:
+    found = result(judge, reader, "3B901.a.1", "replacement part for lithium-ion battery winding machine")
+    assert found is None or found.truth != "MET"
+
+
+def test_evidence_slices_the_text(judge: ClauseJudge, reader: FactReader) -> None:
+    text = "石墨负极材料　立式造粒釜，容积６㎥"
+    found = result(judge, reader, "3B901.c.1.a", text)
+    assert found is not None
+    assert found.truth == "MET"
+    assert "６㎥" in {e.text for e in found.evidence}
+    assert all(text[e.span.start : e.span.end] == e.text for e in found.evidence)
