@@ -131,11 +131,12 @@ def batch(
 ) -> None:
     """Tag a catalogue: every row and column comes back, in order, with tag_ columns; unsure rows also go into a review queue."""
     from tagger.catalogue.batch import BatchOptions, summary_dict, tag_file
-    from tagger.catalogue.tables import open_source
+    from tagger.catalogue.tables import check_target, open_source
     from tagger.display import show_summary
 
     options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells)
     talk = _console(stderr=True)
+    check_target(target)
     open_source(source, encoding, sheet)  # a wrong file is told before the model is loaded
     tagger = _load(model, rules, as_of)
     with _ProgressLine(talk) as progress:

@@ -13,7 +13,9 @@ from tagger.facts.quantities import QuantityReader
 from tagger.facts.text import normalise
 from tagger.rulebook import Rulebook
 
-LINES = [json.loads(line) for line in (Path(__file__).parent / "figures" / "figures.jsonl").read_text(encoding="utf-8").splitlines()]
+LINES = [
+    json.loads(line) for line in (Path(__file__).parent / "figures" / "figures.jsonl").read_text(encoding="utf-8").splitlines()
+]
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line["text"])

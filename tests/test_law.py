@@ -45,9 +45,7 @@ def test_every_clause_can_be_reached(book: Rulebook, root: Path) -> None:
     others = json.loads((root / "tests" / "golden" / "reach.json").read_text(encoding="utf-8"))
     judge, reader = ClauseJudge(book), FactReader(book)
     rows = [Row(c.code, others.get(c.code, f"{c.title_en}; {c.title_zh}")) for c in book.clauses]
-    unreached = [
-        facts.row.id for facts in reader.read(rows) if facts.row.id not in {r.code for r in judge.judge(facts).clauses}
-    ]
+    unreached = [facts.row.id for facts in reader.read(rows) if facts.row.id not in {r.code for r in judge.judge(facts).clauses}]
     assert unreached == []
 
 
@@ -101,8 +99,18 @@ def test_all_faults_of_all_files_are_reported_together(copy: Path) -> None:
     [
         ("controls/clauses_high_energy_cell.toml", 'unit = "Wh/kg"', 'unit = "kg"', "unit kg is of dimension mass"),
         ("controls/clauses_high_energy_cell.toml", "value = 300", 'value = "three hundred"', "is not a number"),
-        ("controls/clauses_high_energy_cell.toml", 'announcement = "2025-58"', 'announcement = "2025-99"', "unknown announcement 2025-99"),
-        ("controls/clauses_high_energy_cell.toml", "subject = [[", 'subject = [["no_such_concept"], [', "concept no_such_concept is in no lexicon"),
+        (
+            "controls/clauses_high_energy_cell.toml",
+            'announcement = "2025-58"',
+            'announcement = "2025-99"',
+            "unknown announcement 2025-99",
+        ),
+        (
+            "controls/clauses_high_energy_cell.toml",
+            "subject = [[",
+            'subject = [["no_such_concept"], [',
+            "concept no_such_concept is in no lexicon",
+        ),
         ("controls/clauses_cell_equipment.toml", 'code = "3B901.a.2"', 'code = "3B901.a.1"', "clause[3B901.a.1]: stands twice"),
         ("controls/rules.toml", 'announcement = "2025-61"', 'announcement = "2025-00"', "unknown announcement 2025-00"),
         ("quantities.toml", 'dimension = "specific_energy"', 'dimension = "warmth"', "unknown dimension warmth"),
@@ -174,7 +182,9 @@ unit = "%"
     write_seal(copy)
     book = load_rulebook(copy)
     judge, reader = ClauseJudge(book), FactReader(book)
-    facts = reader.read([Row("1", "Zirconium sponge, purity 99.7 %"), Row("2", "Zirconium sponge 98 % pure"), Row("3", "Zirconium sponge")])
+    facts = reader.read(
+        [Row("1", "Zirconium sponge, purity 99.7 %"), Row("2", "Zirconium sponge 98 % pure"), Row("3", "Zirconium sponge")]
+    )
     truths = [r.truth for f in facts for r in judge.judge(f).clauses if r.code == "1C999.a"]
     assert truths == [Truth.MET, Truth.UNKNOWN, Truth.UNKNOWN] or truths == [Truth.MET, Truth.NOT_MET, Truth.UNKNOWN]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tagger.catalogue.tables import Batch, Source, cell_text, open_sink, open_source, runs_in_spreadsheet
+from tagger.catalogue.tables import Batch, Source, cell_text, check_target, open_sink, open_source, runs_in_spreadsheet
 from tagger.errors import UsageError
 from tagger.pipeline import Tagger
 from tagger.records import TAG_COLUMNS, Decision, Outcome, Reason, Row, join_columns, tag_columns
@@ -76,6 +76,7 @@ def tag_file(source: Path, target: Path, options: BatchOptions, tagger: Tagger, 
     """
     if source.exists() and target.exists() and source.samefile(target):
         raise UsageError(f"{target} is the input itself: name another file to write")
+    check_target(target)
     table = open_source(source, options.encoding, options.sheet)
     columns = _positions(table, options.text)
     ids = _positions(table, (options.id,)) if options.id else None

@@ -50,7 +50,7 @@ def detect_encoding(path: Path) -> str:
     wide = _wide(head)
     if wide:
         return wide
-    if head and head[:4096].count(0) / len(head[:4096]) > 0.1:
+    if sum(1 for b in head[:4096] if b < 32 and b not in b"\t\n\r\x1a") > 0.05 * len(head[:4096]):
         raise CatalogueError(f"{path} is a binary file, not a table: export the table as CSV or XLSX")
     if decodes(path, "utf-8"):
         return "utf-8"
@@ -72,12 +72,28 @@ def _likeliest(path: Path, head: bytes) -> str:
     from charset_normalizer import from_bytes
 
     guess = from_bytes(head[: _SAMPLE // 4], cp_isolation=_CANDIDATES).best()
-    names = [guess.encoding] if guess else []
+    names = [_settled(guess.encoding, head)] if guess else []
     for name in [*names, *_CANDIDATES]:
-        widest = "gb18030" if name in ("gb2312", "gbk") else name
-        if decodes(path, widest):
-            return widest
+        if decodes(path, name):
+            return name
     raise CatalogueError(f"{path} fits no known encoding: give it with --encoding, or save the file as UTF-8")
+
+
+def _settled(name: str, head: bytes) -> str:
+    """Settle what a statistical guess on a short text leaves open.
+
+    Korean text is nearly all Hangul, so that a mixture of Hangul and Han is Chinese read wrongly; the two Windows code pages
+    for Europe are told apart only where they differ.
+    """
+    if name in ("gb2312", "gbk"):
+        return "gb18030"
+    if name in ("euc_kr", "cp949", "johab"):
+        letters = [c for c in head.decode(name, "ignore") if ord(c) > 0x7F and c.isalpha()]
+        hangul = sum(1 for c in letters if "\uac00" <= c <= "\ud7af")
+        return name if hangul >= 0.9 * len(letters) else "gb18030"
+    if name == "cp1250" and head.decode("cp1250", "replace") == head.decode("cp1252", "replace"):
+        return "cp1252"
+    return name
 
 
 def decodes(path: Path, encoding: str) -> bool:

@@ -141,6 +141,22 @@ def open_source(path: Path, encoding: str | None = None, sheet: str | None = Non
     return XlsxSource(path, sheet) if suffix == ".xlsx" else ParquetSource(path)
 
 
+def check_target(path: Path) -> None:
+    """Refuse a name that cannot be written, before any work is done.
+
+    Raises
+    ------
+    UsageError
+        Where the format is unknown, the folder is missing, or the name is a folder's.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path} has suffix {path.suffix or '(none)'!r}: known are {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name a file to write")
+    if not path.parent.is_dir():
+        raise UsageError(f"no folder {path.parent}: make it first")
+
+
 @contextlib.contextmanager
 def open_sink(path: Path, source: Source, added: Sequence[str], *, safe_cells: bool = False) -> Iterator[Sink]:
     """Open a table for writing; it takes its final name when the block ends without an error.
@@ -156,13 +172,8 @@ def open_sink(path: Path, source: Source, added: Sequence[str], *, safe_cells: b
     safe_cells : bool
         Whether source cells that a spreadsheet would run are neutralised in CSV and TSV. Added columns always are.
     """
+    check_target(path)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UsageError(f"{path} has suffix {path.suffix or '(none)'!r}: known are {', '.join(SUFFIXES)}")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder: name a file to write")
-    if not path.parent.is_dir():
-        raise UsageError(f"no folder {path.parent}: make it first")
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=f".part{suffix}", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
