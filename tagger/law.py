@@ -297,6 +297,18 @@ class Complement(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FigureWords(Strict):
+    """Words and signs between figures and around them."""
+
+    range: tuple[str, ...]
+    list: tuple[str, ...]
+    typical: tuple[str, ...]
+    rate: tuple[str, ...]
+    diameter: tuple[str, ...]
+    multipliers: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionSettings(Strict):
     """Thresholds of the decisions; see settings.toml."""
 
@@ -385,6 +397,7 @@ class CategoryFile(Strict):
 class QuantityFile(Strict):
     """The file quantities.toml."""
 
+    words: FigureWords
     comparator: tuple[Comparator, ...]
     kind: tuple[Kind, ...]
     derived: tuple[Derived, ...] = ()

@@ -41,7 +41,7 @@ def test_the_whole_reference_is_there(book: Rulebook) -> None:
 
 
 def test_every_clause_can_be_reached(book: Rulebook, root: Path) -> None:
-    """A text that names the item in the clause's own words (or, where they only refer elsewhere, in others) speaks of the clause."""
+    """A text that names the item in the clause's own words (in others where they only refer elsewhere) speaks of the clause."""
     others = json.loads((root / "tests" / "golden" / "reach.json").read_text(encoding="utf-8"))
     judge, reader = ClauseJudge(book), FactReader(book)
     rows = [Row(c.code, others.get(c.code, f"{c.title_en}; {c.title_zh}")) for c in book.clauses]
@@ -122,7 +122,7 @@ def test_faults_name_file_and_key(copy: Path, name: str, old: str, new: str, exp
     spoil(copy, name, old, new)
     with pytest.raises(RulebookError, match=expected.replace("[", r"\[").replace("]", r"\]")) as caught:
         load_rulebook(copy)
-    assert name.split("/")[-1].split("_")[0] in str(caught.value)
+    assert name.rsplit("/", maxsplit=1)[-1].split("_", maxsplit=1)[0] in str(caught.value)
 
 
 def test_a_tampered_rulebook_is_refused_until_it_is_sealed(copy: Path, book: Rulebook) -> None:

@@ -16,9 +16,10 @@ from tagger.records import Row
 from tagger.rulebook import Rulebook
 
 PIECES = [
-    "6 m3", "≥5立方", "D50=15±2μm", "300-320Wh/kg", "3.6V5Ah68g", "10^-3 Pa", "1×10⁻³Pa", "325目", "W40", "4N5", "99,95 %", "Φ3.2×52m",
-    "120x120x50mm", "约5吨", "up to 3000℃", "NdFeB", "Dy 0.18%", "立式造粒釜", "负极材料", "钕铁硼", "lithium-ion cell", "&nbsp;", "&lt;5um",
-    "<br/>", "\x00", "\u200b", "３００Ｗｈ／ｋｇ", "½", "㎥", "磁石", "자석", "магнит", "-", "/", ";", "\n", "=1+1", "İ", "ﬁ", "e\u0301",
+    "6 m3", "≥5立方", "D50=15±2μm", "300-320Wh/kg", "3.6V5Ah68g", "10^-3 Pa", "1×10⁻³Pa", "325目", "W40", "4N5",
+    "99,95 %", "Φ3.2×52m", "120x120x50mm", "约5吨", "up to 3000℃", "NdFeB", "Dy 0.18%", "立式造粒釜", "负极材料", "钕铁硼",
+    "lithium-ion cell", "&nbsp;", "&lt;5um", "<br/>", "\x00", "\u200b", "３００Ｗｈ／ｋｇ", "½", "㎥", "磁石", "자석", "магнит",
+    "-", "/", ";", "\n", "=1+1", "İ", "ﬁ", "e\u0301",
 ]  # fmt: skip
 messy = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=12)), max_size=12).map(" ".join)
 glued = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=4)), max_size=12).map("".join)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
-from tagger.facts.quantities import readable
+from tagger.facts.derived import readable
 from tagger.law import Clause, Condition, Kind, Parameter, Unlisted
 from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Span, Term, Truth
 from tagger.rulebook import FIGURE, Rulebook

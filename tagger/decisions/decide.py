@@ -101,6 +101,12 @@ def _about_none(scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
         category = _likeliest({book.clause(r.code).category for r in met}, scores)
         own = _of(category, met, book)
         return _review(category, own, (Reason.RULE_MODEL_CONFLICT,), judged, book)
+    failed = {book.clause(r.code).category for r in judged.clauses}
+    if failed and all(r.truth == Truth.NOT_MET for r in judged.clauses):
+        # whatever of these categories it may be, its clauses are failed
+        sure = scores.probabilities[NONE] + sum(scores.probabilities[c] for c in failed)
+        if sure >= settings.not_controlled:
+            return _Verdict(Outcome.UNRELATED, NONE)
     open_ = [r for r in judged.clauses if r.truth == Truth.UNKNOWN and not r.pointed]
     needed = settings.unrelated_addressed if open_ else settings.unrelated
     if scores.probabilities[NONE] >= needed:

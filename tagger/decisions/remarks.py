@@ -46,7 +46,7 @@ def _rule(book: Rulebook, announcement: str, adds: str) -> str:
 
 def _figure_zh(book: Rulebook, name: str, unit: str, quantities: Sequence[Quantity]) -> str:
     """``质量能量密度264.7Wh/kg``; empty where the text has no such figure."""
-    from tagger.facts.quantities import readable
+    from tagger.facts.derived import readable
 
     kind = book.kinds.get(name) if unit else None
     if kind is None:

@@ -8,54 +8,28 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
-from typing import Any
 
+from tagger.facts.cues import Cues
+from tagger.facts.derived import Deriver
+from tagger.facts.numbers import Number, any_of, numbers
 from tagger.facts.text import normalise
-from tagger.law import Complement, Derived, Kind, QuantityFile, Unit, Units
-from tagger.records import CleanText, Quantity, Span, show_range
+from tagger.law import QuantityFile, Unit, Units
+from tagger.records import CleanText, Quantity
 
-_NUMBER = re.compile(
-    r"10\^[-+]?\d{1,2}"
-    r"|(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])|\d+(?:[.,]\d+)?|(?<![\d.])\.\d+)"
-    r"(?:\s?[x×*·]\s?10\s?\^?\s?[-+]?\d{1,2}(?!\d)|e[-+]\d{1,2}(?![\d.])|e\d{1,2}(?![\w.]))?"
-)
-# Where a text has a decimal comma or is German, Spanish or Russian, a dot or space before three digits groups thousands: 6.000 L.
-_CONTINENTAL = re.compile(r"(?<![\d,])\d{1,3},\d{1,2}(?!\d)|[äöüßñ¿áéíóú]|[а-яё]{3}")
-_CONTINENTAL_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:[. ]\d{3})+(?:,\d+)?(?![\d.,]|\s?[x×*])")
-_POWER_ONLY = re.compile(r"10\^([-+]?\d{1,2})$")
-_MANTISSA = re.compile(r"^([\d.,]+)(?:\s?[x×*·]\s?10\s?\^?\s?([-+]?\d{1,2})|e([-+]?\d{1,2}))?$")
-_MULTIPLIER = re.compile(r"\s?(万|千万|百万|亿|万m(?=ah))(?=\s?\S)")
-_MULTIPLIERS = {"万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "万m": 1e4}
 _TOLERANCE = r"±|\+\s?/\s?-|\+-"
-_RANGE = r"-|~|to\b|bis\b|до|a\b|至|到|\.{2,3}|…"
-_LIST = r"/|,|and\b|or\b|und\b|oder\b|и\b|или\b|y\b|和|与|或|及|및|と"
 _COMMA_RATIO = 5  # "300, 500 L" are two sizes, "21700, 3.6 V" is a model and a figure
-_SEPARATOR = re.compile(
-    rf"\s*(?:(?:dia\.?|diameter|直径)\s*(?=[x×*]))?(?P<sign>\+?(?:{_TOLERANCE})|{_RANGE}|x|\*|×|{_LIST})\s*(?:[ø(φ<≤≥>≈]\s*)?"
-)
 _LETTER_BEFORE = re.compile(r"[^\W\d_]", re.UNICODE)
 _GLUED_SIGNS = "xøφ×x"
 _CJK = re.compile("[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_RATE = re.compile(  # what stands behind makes it a rate or a content per something, not the thing's own mass or volume
-    r"\s?(?:/|每|per\s)\s?(?:h\b|hr|hour|min|s\b|sec|d\b|day|week|month|y\b|yr|year|小时|时|分|秒|天|日|年|月|周|ч\b|час|сут|мин|год"
-    r"|stunde|tag|jahr|시간|일|년|hora|día|año|bag|carton|box|drum|pallet|sack|袋|箱|桶|包|盒|托|m2|m3|m\b|l\b|kg|ton|t\b|м3|м2|л\b)"
-)
-_TYPICAL = re.compile(r"(?:typ\.?|typical|typically|average|avg\.?|mean|measured|实测|典型|平均|实际|typisch)\s*[:=]?\s*$")
 _DIAMETERS = ("diameter", "kiln_diameter", "barrel_diameter")  # diameter x length, as in φ3.2×52m
 _HARD_BREAK = re.compile(r"[;|\n!?]|\. (?=[a-z])")
 _LEFT, _RIGHT, _COMMA = 44, 30, 12  # characters looked at beside a figure, and what a comma in between counts as
 _GAP_LEFT, _GAP_RIGHT = 24, 6
+_FRACTION = re.compile(r"(?<![\d./a-z-])(\d{2,3})/(\d{2,3})(?![\d./-])")
+_COARSEST_GRIT = 25  # coarser pairs, such as 16/18, are more often something else
 _FILLERS = " :=<>≤≥≈~()[]"  # signs that do not count as distance between a word and its figure
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    start: int
-    end: int
-    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +72,17 @@ class QuantityReader:
 
     def __init__(self, units: Units, quantities: QuantityFile) -> None:
         self._units = units
+        words = quantities.words
+        self._multipliers = words.multipliers
+        self._list = re.compile(any_of(words.list))
+        signs = rf"\+?(?:{_TOLERANCE})|{any_of(words.range)}|x|\*|×|{any_of(words.list)}"
+        diameter = rf"(?:{any_of(words.diameter)}\s*(?=[x×*]))?"
+        self._separator = re.compile(rf"\s*{diameter}(?P<sign>{signs})\s*(?:[ø(φ<≤≥>≈]\s*)?")
+        self._rate = re.compile(rf"\s?(?:/|每|per\s)\s?{any_of(words.rate)}")
+        self._typical = re.compile(rf"{any_of(words.typical)}\s*[:=]?\s*$")
         self._base = {d.name: d.base for d in units.dimension}
         self._kinds = {k.name: k for k in quantities.kind}
-        self._derived = quantities.derived
-        self._complements = quantities.complement
+        self._deriver = Deriver(units, quantities)
         self._folded: dict[str, tuple[str, Unit]] = {}
         self._exact: dict[str, tuple[str, Unit]] = {}
         for dimension in units.dimension:
@@ -114,14 +95,14 @@ class QuantityReader:
         for form in units.mesh.forms:
             self._folded[_squeeze(normalise(form).folded)] = ("mesh", mesh_unit)
         spellings = [normalise(f).folded for d in units.dimension for u in d.units for f in (*u.forms, *u.exact)]
-        self._unit = re.compile(_any_of([*spellings, *(normalise(f).folded for f in units.mesh.forms)], spaced=True))
-        self._cues = {d: _Cues(quantities.kind, d) for d in self._base}
-        self._any_cue = re.compile(_any_of(normalise(c).folded for k in quantities.kind for c in k.cues))
+        self._unit = re.compile(any_of([*spellings, *(normalise(f).folded for f in units.mesh.forms)], spaced=True))
+        self._cues = {d: Cues(quantities.kind, d) for d in self._base}
+        self._any_cue = re.compile(any_of(normalise(c).folded for k in quantities.kind for c in k.cues))
         self._unitless = {normalise(cue).folded: k.name for k in quantities.kind if k.unitless for cue in k.cues}
-        named = _any_of(self._unitless)
+        named = any_of(self._unitless)
         self._unitless_cue = re.compile(rf"({named})[^\w;|\n]{{0,4}}$") if self._unitless else None
-        self._before = {c.sign: re.compile(rf"(?:{_any_of(c.before)})[\s:]*$") for c in quantities.comparator}
-        self._after = {c.sign: re.compile(rf"\s?(?:{_any_of(c.after)})") for c in quantities.comparator if c.after}
+        self._before = {c.sign: re.compile(rf"(?:{any_of(c.before)})[\s:]*$") for c in quantities.comparator}
+        self._after = {c.sign: re.compile(rf"\s?(?:{any_of(c.after)})") for c in quantities.comparator if c.after}
         self._about = next((c.share for c in quantities.comparator if c.sign == "~"), 0.0)
         sizes = "|".join(re.escape(s) for s in sorted(units.micropowder.sizes, key=len, reverse=True))
         self._micropowder = re.compile(rf"(?<![A-Za-z0-9.])({re.escape(units.micropowder.letter)})({sizes})(?![A-Za-z0-9.])")
@@ -131,15 +112,14 @@ class QuantityReader:
         """Figures of one text in order of their place, derived ones last."""
         if not any(c.isdigit() for c in clean.folded):
             return ()
-        special = [*self._read_nines(clean), *self._read_micropowder(clean)]
+        special = [*self._read_nines(clean), *self._read_micropowder(clean), *self._read_fractions(clean)]
         taken = [(f.start, f.end) for f in special]
-        numbers = [n for n in _numbers(clean.folded) if not any(a <= n.start < b for a, b in taken)]
-        figures = self._figures(clean, numbers)
+        found = [n for n in numbers(clean.folded, self._multipliers) if not any(a <= n.start < b for a, b in taken)]
+        figures = self._figures(clean, found)
         named = self._named(clean.folded, figures)
         read = sorted([*special, *named, *self._sides(named)], key=lambda f: (f.start, f.end, f.kind))
         quantities = [self._quantity(clean, f) for f in read]
-        derived = [d for spec in self._derived for d in self._derive(spec, quantities)]
-        return (*quantities, *derived, *(c for spec in self._complements for c in self._complement(spec, quantities)))
+        return (*quantities, *self._deriver.derive(quantities))
 
     # --- numbers with units -------------------------------------------------------------------------------------------
 
@@ -157,11 +137,11 @@ class QuantityReader:
         word = self._any_cue.match(clean.folded, match.start()) if _CJK.match(match.group()[-1]) else None
         if word and word.end() > end:
             return None  # the first character of a word: 2.55 克容量
-        if entry[0] in ("mass", "volume", "length", "count") and _RATE.match(clean.folded, end):
+        if entry[0] in ("mass", "volume", "length", "count") and self._rate.match(clean.folded, end):
             return None
         return entry[0], entry[1], end
 
-    def _figures(self, clean: CleanText, numbers: Sequence[_Number]) -> list[_Figure]:
+    def _figures(self, clean: CleanText, numbers: Sequence[Number]) -> list[_Figure]:
         figures: list[_Figure] = []
         at, last_end, products = 0, -1, 0
         while at < len(numbers):
@@ -192,10 +172,10 @@ class QuantityReader:
         return figures
 
     def _group(
-        self, clean: CleanText, numbers: Sequence[_Number], at: int
-    ) -> tuple[list[_Number], list[str], tuple[str, Unit, int], int] | None:
+        self, clean: CleanText, numbers: Sequence[Number], at: int
+    ) -> tuple[list[Number], list[str], tuple[str, Unit, int], int] | None:
         """Numbers joined by signs up to a unit: ``300-320Wh/kg``, ``120 x 120 x 50 mm``, ``15±2μm``."""
-        members: list[_Number] = [numbers[at]]
+        members: list[Number] = [numbers[at]]
         signs: list[str] = []
         while True:
             last = members[-1]
@@ -211,7 +191,7 @@ class QuantityReader:
                 if sign in "x*×":
                     continue
                 return members, signs, found, len(members)
-            joint = _SEPARATOR.match(clean.folded, last.end)
+            joint = self._separator.match(clean.folded, last.end)
             if following is None or joint is None or joint.end() != following.start or len(members) >= 6:
                 return None
             if joint.group("sign") == "," and not last.value < following.value <= last.value * _COMMA_RATIO:
@@ -220,10 +200,10 @@ class QuantityReader:
             signs.append(joint.group("sign"))
 
     def _tail(
-        self, clean: CleanText, found: tuple[str, Unit, int], following: _Number | None, signs: list[str]
+        self, clean: CleanText, found: tuple[str, Unit, int], following: Number | None, signs: list[str]
     ) -> tuple[str, tuple[str, Unit, int]] | None:
         """What goes on behind a unit: ``5mm±0.1``, ``300Wh/kg-320Wh/kg``, ``120mm x 50mm``."""
-        joint = _SEPARATOR.match(clean.folded, found[2])
+        joint = self._separator.match(clean.folded, found[2])
         if joint is None or following is None or joint.end() != following.start:
             return None
         sign = joint.group("sign")
@@ -239,7 +219,7 @@ class QuantityReader:
             return (sign, unit) if joined else None
         return None
 
-    def _bounds(self, clean: CleanText, members: list[_Number], signs: list[str], found: tuple[str, Unit, int]) -> list[_Figure]:
+    def _bounds(self, clean: CleanText, members: list[Number], signs: list[str], found: tuple[str, Unit, int]) -> list[_Figure]:
         dimension, unit, end = found
         start = members[0].start
         if signs and all(s in "x*×" for s in signs):
@@ -255,7 +235,7 @@ class QuantityReader:
         if dimension == "mesh":
             return [self._sieve(members, end)]
         if values != sorted(values):
-            if all(re.fullmatch(_LIST, s) for s in signs):
+            if all(self._list.fullmatch(s) for s in signs):
                 return [_Figure(start, end, _base(min(values), unit), _base(max(values), unit), dimension)]
             if dimension == "pressure" and values[0] == 10 and signs == ["-"]:  # 10-3 Pa, the power lost its place
                 tiny = _base(10.0 ** -values[1], unit)
@@ -263,7 +243,7 @@ class QuantityReader:
             return [self._single(clean, members[-1], unit, dimension, end)]  # a model number in front: 18650-2600mAh
         return [_Figure(start, end, _base(values[0], unit), _base(values[-1], unit), dimension)]
 
-    def _single(self, clean: CleanText, number: _Number, unit: Unit, dimension: str, end: int) -> _Figure:
+    def _single(self, clean: CleanText, number: Number, unit: Unit, dimension: str, end: int) -> _Figure:
         folded = clean.folded
         if dimension == "mesh":
             finer = folded[number.start - 1 : number.start] == "-"
@@ -309,7 +289,7 @@ class QuantityReader:
         found = cues.last(folded[max(0, at - _LEFT) : at] + " ") if cues else None
         return found is not None and found[2] == at - max(0, at - _LEFT)
 
-    def _without_unit(self, clean: CleanText, numbers: Sequence[_Number], at: int) -> tuple[_Figure, int] | None:
+    def _without_unit(self, clean: CleanText, numbers: Sequence[Number], at: int) -> tuple[_Figure, int] | None:
         """A figure without a unit behind the word that names it: ``压实密度2.55``, ``D50: 12-15``, ``Wh/kg=330``."""
         first = numbers[at]
         left = clean.folded[max(0, first.start - 26) : first.start]
@@ -319,7 +299,7 @@ class QuantityReader:
         kind = self._kinds[self._unitless[match.group(1)]]
         dimension, unit = self._exact.get(kind.unitless) or self._folded[_squeeze(kind.unitless.lower())]
         members = [first]
-        joint = _SEPARATOR.match(clean.folded, first.end)
+        joint = self._separator.match(clean.folded, first.end)
         following = numbers[at + 1] if at + 1 < len(numbers) else None
         if joint and following and joint.end() == following.start and joint.group("sign") in ("-", "~", "to", "至", "±"):
             members.append(following)
@@ -334,7 +314,7 @@ class QuantityReader:
 
     # --- sieve numbers, micropowder numbers, nines ----------------------------------------------------------------------
 
-    def _sieve(self, members: Sequence[_Number], end: int, *, finer: bool = False) -> _Figure:
+    def _sieve(self, members: Sequence[Number], end: int, *, finer: bool = False) -> _Figure:
         openings = self._units.mesh.openings
         meshes = sorted(openings)
         values = sorted(n.value for n in members)
@@ -350,6 +330,16 @@ class QuantityReader:
         text = "/".join(f"{n.value:g}" for n in members)
         derivation = f"{text} mesh, {self._units.mesh.standard}"
         return _Figure(members[0].start, end, low, high, "length", kind=self._units.mesh.kind, derived_from=derivation)
+
+    def _read_fractions(self, clean: CleanText) -> Iterator[_Figure]:
+        """Two neighbouring sieve numbers are a grit size, also without the word mesh: ``MBD 140/170``."""
+        sieves = sorted(self._units.mesh.openings)
+        for match in _FRACTION.finditer(clean.folded):
+            coarse, fine = int(match.group(1)), int(match.group(2))
+            near = coarse in sieves and fine in sieves and 0 < sieves.index(fine) - sieves.index(coarse) <= 2
+            if near and coarse >= _COARSEST_GRIT and self._unit_at(clean, match.end()) is None:
+                members = [Number(match.start(1), match.end(1), coarse), Number(match.start(2), match.end(2), fine)]
+                yield self._sieve(members, match.end())
 
     def _read_micropowder(self, clean: CleanText) -> Iterator[_Figure]:
         table = self._units.micropowder
@@ -389,7 +379,7 @@ class QuantityReader:
                 not kind
                 and i
                 and figures[i - 1].dimension == figure.dimension
-                and _TYPICAL.search(folded[left_from : figure.start])
+                and self._typical.search(folded[left_from : figure.start])
             ):
                 kind = named[-1].kind  # breaking load >= 4.6 N (typ 5.1 N)
             named.append(self._capped(replace(figure, kind=kind)))
@@ -446,205 +436,11 @@ class QuantityReader:
             open_high=figure.open_high,
         )
 
-    # --- figures that follow from others -----------------------------------------------------------------------------------
 
-    def _derive(self, spec: Derived, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
-        chosen: list[tuple[Quantity, int]] = []
-        for factor in spec.factors:
-            candidates = readable(self._kinds[factor.kind], quantities)
-            if not candidates:
-                return
-            chosen.append((_hull(candidates), factor.power))
-        low, high = _interval_product(chosen)
-        if high < spec.plausible[0] or low > spec.plausible[1]:
-            return
-        kind = self._kinds[spec.kind]
-        spans = [q.span for q, _ in chosen]
-        yield Quantity(
-            kind=spec.kind,
-            low=low,
-            high=high,
-            unit=self._base[kind.dimension],
-            dimension=kind.dimension,
-            span=Span(min(s.start for s in spans), max(s.end for s in spans)),
-            derived_from=_derivation(chosen),
-        )
-
-    def _complement(self, spec: Complement, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
-        """What is left of a hundred per cent: 20 ppm ash is a purity of 99.998 %."""
-        for q in quantities:
-            if q.kind in spec.of:
-                scale = spec.scale.get(q.unit, 1.0)
-                low, high = 100 - q.high * scale, 100 - q.low * scale
-                derivation = f"100 % - {show_range(q)} {q.kind.replace('_', ' ')}"
-                kind = self._kinds[spec.kind]
-                unit = self._base[kind.dimension]
-                yield Quantity(spec.kind, max(low, 0.0), high, unit, kind.dimension, q.span, derivation)
-
-
-def readable(kind: Kind, quantities: Iterable[Quantity], *, bare: bool = True) -> list[Quantity]:
-    """Figures that may be read as a kind: those named so, else of an accepted kind, else unnamed ones inside the window.
-
-    Parameters
-    ----------
-    kind : Kind
-    quantities : iterable of Quantity
-    bare : bool
-        Whether unnamed figures count.
-    """
-    same = [q for q in quantities if q.dimension == kind.dimension]
-    stated = [q for q in same if q.kind == kind.name and not q.derived_from]
-    derived = [q for q in same if q.kind == kind.name and q.derived_from]
-    if stated:
-        return [*stated, *derived]
-    accepted = [q for q in same if q.kind in kind.accepts]
-    if accepted or not bare or kind.bare is None:
-        return [*accepted, *derived]
-    low, high = kind.bare
-    return [*(q for q in same if not q.kind and (low <= q.low <= high or low <= q.high <= high)), *derived]
-
-
-def _hull(quantities: Sequence[Quantity]) -> Quantity:
-    """One range over several figures of the same thing; of a single figure, itself."""
-    first = quantities[0]
-    if len(quantities) == 1:
-        return first
-    spans = [q.span for q in quantities]
-    return replace(
-        first,
-        low=min(q.low for q in quantities),
-        high=max(q.high for q in quantities),
-        span=Span(min(s.start for s in spans), max(s.end for s in spans)),
-    )
-
-
-def _interval_product(factors: Sequence[tuple[Quantity, int]]) -> tuple[float, float]:
-    """Least and greatest product of powers of positive ranges."""
-    low = high = 1.0
-    for q, power in factors:
-        ends = [_power(q.low, power), _power(q.high, power)]
-        corners = [_times(a, b) for a, b in product((low, high), ends)]
-        low, high = min(corners), max(corners)
-    return low, high
-
-
-def _power(value: float, power: int) -> float:
-    value = max(value, 0.0)
-    if power < 0 and value == 0.0:
-        return math.inf
-    return float(value**power)
-
-
-def _times(a: float, b: float) -> float:
-    return 0.0 if 0.0 in (a, b) else a * b
-
-
-def _derivation(factors: Sequence[tuple[Quantity, int]]) -> str:
-    """The derivation as people write it: ``3.6 V x 5 Ah / 0.068 kg``."""
-    above = " x ".join(show_range(q) for q, power in factors if power > 0)
-    below = " x ".join(show_range(q) for q, power in factors if power < 0)
-    return f"{above} / {below}" if below else above
-
-
-class _Cues:
-    """Words that name the kinds of one dimension."""
-
-    def __init__(self, kinds: Iterable[Kind], dimension: str) -> None:
-        self._kind = {normalise(cue).folded: k.name for k in kinds if k.dimension == dimension for cue in k.cues}
-        self._pattern = re.compile(_any_of(self._kind)) if self._kind else None
-
-    def _all(self, text: str) -> list[tuple[str, int, int]]:
-        if self._pattern is None:
-            return []
-        return [(self._kind[m.group()], m.start(), m.end()) for m in self._pattern.finditer(text)]
-
-    def last(self, text: str) -> tuple[str, int, int] | None:
-        """Kind, start and end of the cue that ends last."""
-        found = self._all(text)
-        return found[-1] if found else None
-
-    def first(self, text: str) -> tuple[str, int, int] | None:
-        """Kind, start and end of the cue that starts first."""
-        found = self._all(text)
-        return found[0] if found else None
-
-
-def _numbers(folded: str) -> Iterator[_Number]:
-    thousands = {m.start(): m for m in _CONTINENTAL_THOUSANDS.finditer(folded)} if _CONTINENTAL.search(folded) else {}
-    done = 0
-    for plain in _NUMBER.finditer(folded):
-        if plain.start() < done:
-            continue
-        match = thousands.get(plain.start(), plain)
-        grouped = match is not plain
-        value = float(re.sub("[. ]", "", match.group()).replace(",", ".")) if grouped else _value(match.group())
-        end = done = match.end()
-        multiplier = _MULTIPLIER.match(folded, end)
-        if multiplier:
-            value *= _MULTIPLIERS[multiplier.group(1)]
-            end = multiplier.end() - (1 if multiplier.group(1).endswith("m") else 0)
-        yield _Number(match.start(), end, value)
-
-
-def _signed(folded: str, number: _Number, dimension: str) -> float:
+def _signed(folded: str, number: Number, dimension: str) -> float:
     """The value, negative where a temperature has a minus sign in front that joins no range."""
     minus = dimension == "temperature" and re.search(r"(?:^|[\s(~:,至到])-\s?$", folded[max(0, number.start - 4) : number.start])
     return -number.value if minus else number.value
-
-
-def _value(text: str) -> float:
-    """Value of a number as written; a comma before exactly three digits groups thousands, else it is a decimal comma.
-
-    Examples
-    --------
-    >>> _value("5,000"), _value("99,95"), _value("0,350"), _value("1×10^-3"), _value("10^-3")
-    (5000.0, 99.95, 0.35, 0.001, 0.001)
-    """
-    power_only = _POWER_ONLY.match(text)
-    if power_only:
-        return float(10.0 ** int(power_only.group(1)))
-    match = _MANTISSA.match(text.strip())
-    if match is None:
-        return math.nan
-    mantissa = match.group(1)
-    grouped = re.fullmatch(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", mantissa)
-    number = float(mantissa.replace(",", "") if grouped else mantissa.replace(",", "."))
-    power = match.group(2) or match.group(3)
-    return float(f"{number!r}e{int(power)}") if power else number
-
-
-def _any_of(words: Iterable[str], *, spaced: bool = False) -> str:
-    """Alternation of words as a prefix tree, longest first; a Latin or Cyrillic letter at an end must be the word's end.
-
-    Parameters
-    ----------
-    words : iterable of str
-        Lower-case words.
-    spaced : bool
-        Units: a space inside is optional in the text, and letters may stand directly in front.
-    """
-    tree: dict[str, Any] = {}
-    for word in words:
-        if not word:
-            continue
-        steps = [r"\s?" if c == " " and spaced else re.escape(c) for c in word]
-        if not spaced and re.match(r"[a-zа-яё]", word):
-            steps.insert(0, r"(?<![a-zа-яё])")
-        elif not spaced and word[0].isdigit():
-            steps.insert(0, r"(?<![\d.,])")
-        node = tree
-        for step in steps:
-            node = node.setdefault(step, {})
-        ends = r"(?![a-zа-яёäöüßéñ])" if re.search(r"[a-zа-яёäöüßéñ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
-        node[f"end{ends}"] = {}
-    return _pattern(tree)
-
-
-def _pattern(tree: dict[str, Any]) -> str:
-    longer = [step + _pattern(below) for step, below in tree.items() if not step.startswith("end")]
-    ends = [step[3:] for step in tree if step.startswith("end")]
-    branches = [*longer, *ends]
-    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
 
 
 def _base(value: float, unit: Unit) -> float:

@@ -165,7 +165,7 @@ def _replace(found: str, before: str) -> str:
 
 def unreadable_share(text: str) -> float:
     """Share of characters that no catalogue text holds: control characters, replacement signs, unassigned code points."""
-    if not text:
+    if text.replace("\n", " ").isprintable() and "\ufffd" not in text:
         return 0.0
     bad = sum(1 for c in text if c == "\ufffd" or (c < " " and c not in "\t\n\r") or unicodedata.category(c) in ("Cn", "Co", "Cs"))
     return bad / len(text)

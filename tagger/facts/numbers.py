@@ -1,0 +1,117 @@
+"""Numbers as the market writes them, without their units; patterns made from lists of words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+_NUMBER = re.compile(
+    r"10\^[-+]?\d{1,2}"
+    r"|(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])|\d+(?:[.,]\d+)?|(?<![\d.])\.\d+)"
+    r"(?:\s?[x×*·]\s?10\s?\^?\s?[-+]?\d{1,2}(?!\d)|e[-+]\d{1,2}(?![\d.])|e\d{1,2}(?![\w.]))?"
+)
+# Where a text has a decimal comma or is German, Spanish or Russian, a dot or space before three digits groups thousands: 6.000 L.
+_CONTINENTAL = re.compile(r"(?<![\d,])\d{1,3},\d{1,2}(?!\d)|[äöüßñ¿áéíóú]|[а-яё]{3}")
+_CONTINENTAL_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:[. ]\d{3})+(?:,\d+)?(?![\d.,]|\s?[x×*])")
+_POWER_ONLY = re.compile(r"10\^([-+]?\d{1,2})$")
+_MANTISSA = re.compile(r"^([\d.,]+)(?:\s?[x×*·]\s?10\s?\^?\s?([-+]?\d{1,2})|e([-+]?\d{1,2}))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number and where it stands, its multiplier (万) included."""
+
+    start: int
+    end: int
+    value: float
+
+
+def numbers(folded: str, multipliers: Mapping[str, float]) -> Iterator[Number]:
+    """Numbers of a lower-case text, in order.
+
+    Examples
+    --------
+    >>> [n.value for n in numbers("5,000 l, 99,95 %, 1×10^-3 pa, 2万毫安", {"万": 1e4})]
+    [5000.0, 99.95, 0.001, 20000.0]
+    >>> [n.value for n in numbers("nutzvolumen für 6.000 l", {})]
+    [6000.0]
+    """
+    factor_after = _factor_after(tuple(multipliers)) if multipliers else None
+    thousands = {m.start(): m for m in _CONTINENTAL_THOUSANDS.finditer(folded)} if _CONTINENTAL.search(folded) else {}
+    done = 0
+    for plain in _NUMBER.finditer(folded):
+        if plain.start() < done:
+            continue
+        match = thousands.get(plain.start(), plain)
+        grouped = match is not plain
+        value = float(re.sub("[. ]", "", match.group()).replace(",", ".")) if grouped else number_value(match.group())
+        end = done = match.end()
+        multiplier = factor_after.match(folded, end) if factor_after else None
+        if multiplier:
+            value *= multipliers[multiplier.group(1)]
+            end = multiplier.end()
+        yield Number(match.start(), end, value)
+
+
+@lru_cache(maxsize=8)
+def _factor_after(multipliers: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"\s?({any_of(multipliers)})(?=\s?\S)")
+
+
+def number_value(text: str) -> float:
+    """Value of a number as written; a comma before exactly three digits groups thousands, else it is a decimal comma.
+
+    Examples
+    --------
+    >>> [number_value(t) for t in ("5,000", "99,95", "0,350", "1×10^-3", "10^-3")]
+    [5000.0, 99.95, 0.35, 0.001, 0.001]
+    """
+    power_only = _POWER_ONLY.match(text)
+    if power_only:
+        return float(10.0 ** int(power_only.group(1)))
+    match = _MANTISSA.match(text.strip())
+    if match is None:
+        return math.nan
+    mantissa = match.group(1)
+    grouped = re.fullmatch(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", mantissa)
+    number = float(mantissa.replace(",", "") if grouped else mantissa.replace(",", "."))
+    power = match.group(2) or match.group(3)
+    return float(f"{number!r}e{int(power)}") if power else number
+
+
+def any_of(words: Iterable[str], *, spaced: bool = False) -> str:
+    """Alternation of words as a prefix tree, longest first; a Latin or Cyrillic letter at an end must be the word's end.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Lower-case words.
+    spaced : bool
+        Units: a space inside is optional in the text, and letters may stand directly in front.
+    """
+    tree: dict[str, Any] = {}
+    for word in words:
+        if not word:
+            continue
+        steps = [r"\s?" if c == " " and spaced else re.escape(c) for c in word]
+        if not spaced and re.match(r"[a-zа-яё]", word):
+            steps.insert(0, r"(?<![a-zа-яё])")
+        elif not spaced and word[0].isdigit():
+            steps.insert(0, r"(?<![\d.,])")
+        node = tree
+        for step in steps:
+            node = node.setdefault(step, {})
+        ends = r"(?![a-zа-яёäöüßéñ])" if re.search(r"[a-zа-яёäöüßéñ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
+        node[f"end{ends}"] = {}
+    return _pattern(tree)
+
+
+def _pattern(tree: dict[str, Any]) -> str:
+    longer = [step + _pattern(below) for step, below in tree.items() if not step.startswith("end")]
+    ends = [step[3:] for step in tree if step.startswith("end")]
+    branches = [*longer, *ends]
+    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
