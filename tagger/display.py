@@ -111,7 +111,7 @@ def show_summary(console: Console, summary: Summary) -> None:
     console.print(f"review queue: {summary.review} ({summary.outcomes.get('review', 0):,} rows)", soft_wrap=True, highlight=False)
     if summary.formula_cells:
         console.print(
-            f"{summary.formula_cells:,} cells of the source begin like a formula and are kept as they are; "
+            f"{summary.formula_cells:,} cell(s) of the source begin like a formula and are kept as they are; "
             "use --safe-cells, or write .xlsx, before opening the file in a spreadsheet",
             soft_wrap=True,
         )

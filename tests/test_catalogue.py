@@ -194,7 +194,7 @@ def test_spreadsheet_formulas_in_added_columns_and_on_request(run: Callable[...,
     text = "=HYPERLINK(1) Li-ion cell 3.6V 5Ah 68g"
     write_csv(tmp_path / "in.csv", [["id", "name"], ["-5", text], ["+49 30 1", "pen"]])
     plain = run("batch", tmp_path / "in.csv", tmp_path / "out.csv", "--text", "name")
-    assert "1 cells of the source begin like a formula" in plain.out
+    assert "1 cell(s) of the source begin like a formula" in plain.out
     rows = read_csv(tmp_path / "out.csv")
     assert [row[:2] for row in rows[1:]] == [["-5", text], ["+49 30 1", "pen"]]
     assert not any(cell[:1] in ("=", "@") for row in rows[1:] for cell in row[2:])

@@ -90,7 +90,7 @@ class ClauseJudge:
             if term.concept in self._used:
                 terms[term.concept].append(term)
         for q in facts.quantities:
-            if f"{FIGURE}{q.kind}" in self._used:
+            if f"{FIGURE}{q.kind}" in self._used and q.high > 0:  # "Ho: 0" states no holmium
                 terms[f"{FIGURE}{q.kind}"].append(Term(f"{FIGURE}{q.kind}", q.span))
         clauses = {c.code: c for concept in terms for c in self._clauses.get(concept, ())}
         results = []
@@ -123,11 +123,12 @@ class ClauseJudge:
         if whole.question and not questions:
             questions = (whole.question,)
         margins = [p.margin for p in parts if p.margin is not None]
+        again = {(t.span, "states " + t.concept) for t in named}
         return ClauseResult(
             code=clause.code,
             truth=whole.truth,
             margin=min(margins) if margins else None,
-            evidence=(*names, *whole.evidence),
+            evidence=(*names, *(e for e in whole.evidence if (e.span, e.says) not in again)),
             questions=questions if whole.truth == Truth.UNKNOWN else (),
             crosses=any(p.crosses for p in parts) and whole.truth == Truth.UNKNOWN,
         )
