@@ -31,6 +31,7 @@ class Judged:
     clauses: tuple[ClauseResult, ...]
     unlisted: tuple[tuple[Unlisted, tuple[Evidence, ...]], ...]
     wordless: bool = False  # no word that names, or helps to name, a listed item
+    spoken: frozenset[str] = frozenset()  # categories whose own lexicon has a word in the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ class ClauseJudge:
         ranked = sorted(book.clauses, key=lambda c: (c.code_form == "annex_position", issued[c.announcement]))
         self._order = {c.code: i for i, c in enumerate(ranked)}  # codes before annex positions, older layers first
         self._used = _concepts_used(book)
+        self._categories: dict[str, set[str]] = defaultdict(set)
+        for term in book.terms:
+            if term.category in book.labels:
+                self._categories[term.concept].add(term.category)
         self._pointed_from = re.compile(
             rf"(?:^|[^\w])(?:{_words(book.pointing.before)})\s*$|(?:{_words(book.pointing.before, wide=True)})\s*$"
         )
@@ -105,8 +110,8 @@ class ClauseJudge:
             named = _subject(item.subject, item.within_chars, terms)
             if named and not any(c in terms for c in item.excluded_by):
                 unlisted.append((item, tuple(_shown(facts, t, "names " + t.concept, "") for t in named)))
-        wordless = self._nouns.isdisjoint(terms)
-        return Judged(tuple(results), tuple(unlisted), wordless)
+        spoken = frozenset(c for t in facts.terms for c in self._categories.get(t.concept, ()))
+        return Judged(tuple(results), tuple(unlisted), self._nouns.isdisjoint(terms), spoken)
 
     def _clause(self, clause: Clause, named: Sequence[Term], facts: Facts, terms: Terms) -> ClauseResult:
         names = tuple(_shown(facts, t, "names " + t.concept, clause.code) for t in named)

@@ -66,7 +66,9 @@ def _verdict(facts: Facts, scores: Scores, judged: Judged, book: Rulebook) -> _V
     settings = book.settings.decision
     if facts.fault and not facts.clean.text.strip():
         return _unreadable(facts.fault)
-    if judged.wordless and scores.probabilities[NONE] >= settings.unrelated_wordless:
+    likeliest = max((c for c in book.labels if c != NONE), key=scores.probabilities.__getitem__)
+    unspoken = judged.wordless and likeliest not in judged.spoken
+    if unspoken and scores.probabilities[NONE] >= settings.unrelated_wordless:
         verdict = _Verdict(Outcome.UNRELATED, NONE)
     else:
         verdict = _about_none(scores, judged, book) if scores.best == NONE else _about_category(scores, judged, book)
