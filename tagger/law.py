@@ -254,6 +254,7 @@ class Kind(Strict):
     name_zh: str
     bare: tuple[float, float] | None = None
     accepts: tuple[str, ...] = ()
+    stretch: dict[str, float] = field(default_factory=dict)
     maximum: bool = False
     unitless: str = ""
     cues: tuple[str, ...] = ()

@@ -40,7 +40,7 @@ class Tagger:
     >>> print(d.outcome, d.category, d.codes, d.legal_status, d.remark_zh)
     controlled graphite_anode_equipment ['3B901.c.1.a'] uncertain 属于两用物项 3B901.c.1.a
     >>> d = t.tag("")
-    >>> print(d.outcome, [str(r) for r in d.reasons], d.note)
+    >>> print(d.outcome, d.reasons, d.note)
     review ['UNREADABLE'] the text is empty
     """
 

@@ -388,7 +388,7 @@ def _kind_faults(book: Rulebook) -> Iterable[str]:
     for kind in book.quantities.kind:
         if kind.dimension not in dimensions:
             yield f"kind[{kind.name}].dimension: unknown dimension {kind.dimension}"
-        for other in sorted({*kind.accepts, *kind.sides} - set(book.kinds)):
+        for other in sorted({*kind.accepts, *kind.sides, *kind.stretch} - set(book.kinds)):
             yield f"kind[{kind.name}]: unknown kind {other}"
         if kind.unitless and kind.unitless not in book.unit_forms and kind.unitless.lower() not in book.unit_forms:
             yield f"kind[{kind.name}].unitless: unknown unit {kind.unitless}"

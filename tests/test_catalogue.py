@@ -151,6 +151,15 @@ def test_parquet_keeps_types(run: Callable[..., Result], tmp_path: Path) -> None
     assert out.schema.field("tag_confidence").type == pa.float64()
 
 
+def test_parquet_without_pyarrow_says_what_to_install(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = run("batch", tmp_path / "in.parquet", tmp_path / "out.csv", "--text", "name")
+    assert (done.status, "pip install 'tagger[parquet]'" in done.err) == (1, True)
+
+
 def test_json_lines_keep_their_own_text(run: Callable[..., Result], tmp_path: Path) -> None:
     lines = [
         '{"sku": "00123", "name": "NdFeB magnet N35", "price": 1.10}',
@@ -168,6 +177,20 @@ def test_json_lines_keep_their_own_text(run: Callable[..., Result], tmp_path: Pa
     assert json.loads(out[3])["tag_reasons"].startswith("UNREADABLE")
     assert run("batch", tmp_path / "in.jsonl", tmp_path / "out.csv", "--text", "name").status == 0
     assert read_csv(tmp_path / "out.csv")[1][:3] == ["00123", "NdFeB magnet N35", "1.1"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "xlsx", "parquet", "jsonl"])
+def test_half_characters_and_control_characters_do_no_harm(run: Callable[..., Result], tmp_path: Path, suffix: str) -> None:
+    """A lone surrogate and a control character, as broken exports hold them, in the text and in the id."""
+    (tmp_path / "in.jsonl").write_text('{"id": "\\ud83d7", "name": "NdFeB magnet \\ud83d N35 \\u0001"}\n', encoding="utf-8")
+    done = run("batch", tmp_path / "in.jsonl", tmp_path / f"out.{suffix}", "--text", "name", "--id", "id")
+    assert done.status == 0, done.err
+    again = (
+        run("batch", tmp_path / f"out.{suffix}", tmp_path / "again.jsonl", "--text", "name")
+        if suffix in ("xlsx", "parquet")
+        else done
+    )
+    assert again.status == 0, again.err
 
 
 def test_a_tagged_file_can_be_tagged_again(run: Callable[..., Result], tmp_path: Path, root: Path) -> None:

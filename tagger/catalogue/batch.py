@@ -120,8 +120,8 @@ def _with_faults(decisions: list[Decision], batch: Batch) -> list[Decision]:
     """Rows that could not be read as rows go to review, whatever their text says."""
     for i, fault in batch.faults.items():
         d = decisions[i]
-        reasons = [Reason.UNREADABLE, *(r for r in d.reasons if r != Reason.UNREADABLE)]
-        decisions[i] = replace(d, outcome=Outcome.REVIEW, reasons=list(reasons), note=fault, evidence=(), remark_zh="")
+        reasons = [Reason.UNREADABLE.value, *(r for r in d.reasons if r != Reason.UNREADABLE)]
+        decisions[i] = replace(d, outcome=Outcome.REVIEW.value, reasons=reasons, note=fault, evidence=(), remark_zh="")
     return decisions
 
 

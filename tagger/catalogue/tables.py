@@ -26,7 +26,7 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".jsonl", ".ndjson")
 _DELIMITERS = ",;\t|"
 _XLSX_ROWS = 1_048_576
 _XLSX_CELL = 32_767
-_XLSX_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_XLSX_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _FORMULA = re.compile(r"^[=+\-@\t\r]")
 _NUMBER = re.compile(r"^[+-]?[\d\s.,()/-]*\d[\d\s.,()%/-]*$")
 
@@ -347,7 +347,7 @@ class JsonLinesSink:
     """Writes one JSON object a line; an object that came from JSON Lines keeps its own text."""
 
     def __init__(self, path: Path, source: Source, added: Sequence[str]) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="\n")
+        self._file = path.open("w", encoding="utf-8", newline="\n", errors="surrogatepass")
         self._columns = source.columns
         self._added = list(added)
         self._again = any(name in added for name in source.columns)
@@ -493,13 +493,21 @@ class XlsxSink:
 # --- Parquet --------------------------------------------------------------------------------------------------------------
 
 
+def _pyarrow() -> tuple[Any, Any]:
+    """Import pyarrow where Parquet is wanted; only some users need it."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise CatalogueError("Parquet needs the package pyarrow: pip install 'tagger[parquet]', or use CSV") from None
+    return pyarrow, pyarrow.parquet
+
+
 class ParquetSource:
     """A Parquet file."""
 
     def __init__(self, path: Path) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+        pa, pq = _pyarrow()
         try:
             self._file = pq.ParquetFile(path)
         except (pa.ArrowInvalid, OSError) as error:
@@ -520,9 +528,7 @@ class ParquetSink:
     """Writes Parquet; columns that came from Parquet keep their types, others are text."""
 
     def __init__(self, path: Path, source: Source, added: Sequence[str]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+        pa, pq = _pyarrow()
         self._pa = pa
         self._keep = [i for i, name in enumerate(source.columns) if name not in added]
         self._columns = source.columns
@@ -541,7 +547,7 @@ class ParquetSink:
             columns = [batch.raw[0].column(i) for i in self._keep]
         else:
             columns = [pa.array([_parquet_text(r, i) for r in batch.rows], pa.string()) for i in self._keep]
-        added = [pa.array([t[k] for t in tags], f.type) for k, f in enumerate(self._tags)]
+        added = [pa.array([_valid(t[k]) for t in tags], f.type) for k, f in enumerate(self._tags)]
         self._writer.write_batch(pa.record_batch([*columns, *added], schema=self._schema))
 
     def close(self) -> None:
@@ -550,4 +556,9 @@ class ParquetSink:
 
 
 def _parquet_text(row: Sequence[Any], i: int) -> str | None:
-    return None if i >= len(row) or row[i] is None else cell_text(row[i])
+    return None if i >= len(row) or row[i] is None else str(_valid(cell_text(row[i])))
+
+
+def _valid(value: Any) -> Any:
+    """Text without half characters (lone surrogates), which Arrow cannot hold."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

@@ -194,11 +194,11 @@ def _dressed(verdict: _Verdict, facts: Facts, scores: Scores, judged: Judged, co
     evidence = [e for r in verdict.shown for e in r.evidence] + list(verdict.evidence)
     return Decision(
         row_id=facts.row.id,
-        outcome=verdict.outcome,
+        outcome=verdict.outcome.value,
         category=verdict.category,
         confidence=scores.probabilities.get(verdict.category, 0.0),
         codes=codes,
-        reasons=list(verdict.reasons),
+        reasons=[r.value for r in verdict.reasons],
         questions=[text for q in verdict.questions for text in (q.en, q.zh) if text],
         near_threshold=bool(near),
         evidence=tuple(dict.fromkeys(evidence)),

@@ -82,7 +82,9 @@ def readable(kind: Kind, quantities: Iterable[Quantity], *, bare: bool = True) -
     derived = [q for q in same if q.kind == kind.name and q.derived_from]
     if stated:
         return [*stated, *derived]
-    accepted = [q for q in same if q.kind in kind.accepts]
+    accepted = [
+        replace(q, high=q.high * kind.stretch[q.kind]) if q.kind in kind.stretch else q for q in same if q.kind in kind.accepts
+    ]
     if accepted or not bare or kind.bare is None:
         return [*accepted, *derived]
     low, high = kind.bare

@@ -94,10 +94,10 @@ def _item(row: Row, d: Decision, number: int) -> tuple[object, ...]:
     def dump(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
 
-    text = row.text.encode("utf-8", "replace").decode("utf-8")
+    id, text = (value.encode("utf-8", "replace").decode("utf-8") for value in (row.id, row.text))
     return (
         number,
-        row.id,
+        id,
         text,
         d.category,
         d.confidence,
