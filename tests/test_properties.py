@@ -23,7 +23,7 @@ PIECES = [
 ]  # fmt: skip
 messy = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=12)), max_size=12).map(" ".join)
 glued = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=4)), max_size=12).map("".join)
-anything = st.one_of(messy, glued, st.text(max_size=200))
+anything = st.one_of(messy, glued, st.text(max_size=200), st.text(st.characters(exclude_categories=()), max_size=60))
 relaxed = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -65,7 +65,10 @@ class Sink(Protocol):
         """Write source rows with the cells of the added columns."""
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left and let go of the file."""
+
+    def release(self) -> None:
+        """Let go of the file, also after an error."""
 
 
 def cell_text(cell: Any) -> str:
@@ -187,8 +190,11 @@ def open_sink(path: Path, source: Source, added: Sequence[str], *, safe_cells: b
             sink = XlsxSink(temporary, source, added)
         else:
             sink = ParquetSink(temporary, source, added)
-        yield sink
-        sink.close()
+        try:
+            yield sink
+            sink.close()
+        finally:
+            sink.release()
         with contextlib.suppress(OSError):
             temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -292,6 +298,10 @@ class CsvSink:
             self._writer.writerow([*cells, *(neutral(cell_text(t)) for t in tag), *extra])
 
     def close(self) -> None:
+        """Write what is left."""
+        self._file.flush()
+
+    def release(self) -> None:
         """Close the file."""
         self._file.close()
 
@@ -369,6 +379,10 @@ class JsonLinesSink:
             self._file.write(line + "\n")
 
     def close(self) -> None:
+        """Write what is left."""
+        self._file.flush()
+
+    def release(self) -> None:
         """Close the file."""
         self._file.close()
 
@@ -489,6 +503,10 @@ class XlsxSink:
         """Write the workbook."""
         self._book.save(self._path)
 
+    def release(self) -> None:
+        """Close the workbook."""
+        self._book.close()
+
 
 # --- Parquet --------------------------------------------------------------------------------------------------------------
 
@@ -552,6 +570,10 @@ class ParquetSink:
 
     def close(self) -> None:
         """Write the footer."""
+        self._writer.close()
+
+    def release(self) -> None:
+        """Close the file."""
         self._writer.close()
 
 

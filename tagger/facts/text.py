@@ -61,6 +61,7 @@ def _one_to_one() -> dict[int, str]:
         if len(plain) == 1 and plain != chr(code) and chr(code) not in _SUPERSCRIPT:
             table[code] = plain
     table |= {ord(k): v for k, v in _SAME.items()}
+    table |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # half characters of broken exports
     path = Path(__file__).parent.parent / "data" / "characters.csv"
     with path.open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(line for line in lines if not line.startswith("#"))
