@@ -10,10 +10,8 @@ import contextlib
 import csv
 import datetime as dt
 import json
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from tagger.catalogue.encodings import check_encoding, detect_encoding
 from tagger.errors import CatalogueError, UsageError
+from tagger.files import replacing
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".jsonl", ".ndjson")
 _DELIMITERS = ",;\t|"
@@ -177,10 +176,7 @@ def open_sink(path: Path, source: Source, added: Sequence[str], *, safe_cells: b
     """
     check_target(path)
     suffix = path.suffix.lower()
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=f".part{suffix}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with replacing(path) as temporary:
         sink: Sink
         if suffix in (".csv", ".tsv", ".txt"):
             sink = CsvSink(temporary, suffix, source, added, safe_cells=safe_cells)
@@ -195,17 +191,6 @@ def open_sink(path: Path, source: Source, added: Sequence[str], *, safe_cells: b
             sink.close()
         finally:
             sink.release()
-        with contextlib.suppress(OSError):
-            temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 # --- CSV and TSV ----------------------------------------------------------------------------------------------------------

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tagger.errors import ReviewError
+from tagger.files import replacing
 from tagger.records import Decision, Outcome, Row, quantity_dict
 
 SCHEMA_VERSION = 1
@@ -61,26 +60,13 @@ class ReviewQueue:
             Where the file cannot be written.
         """
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".part", dir=path.parent)
-        except OSError as error:
-            raise ReviewError(
-                f"the review queue {path} cannot be written ({error.strerror}): name an output in another folder"
-            ) from None
-        os.close(handle)
-        temporary = Path(name)
-        connection = sqlite3.connect(temporary)
-        try:
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            connection.execute(_TABLE)
-            yield cls(connection)
-            connection.commit()
-            connection.close()
-            temporary.replace(path)
+            with replacing(path) as temporary, contextlib.closing(sqlite3.connect(temporary)) as connection:
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                connection.execute(_TABLE)
+                yield cls(connection)
+                connection.commit()
         except sqlite3.Error as error:
-            raise ReviewError(f"the review queue {path} cannot be written ({error})") from None
-        finally:
-            connection.close()
-            temporary.unlink(missing_ok=True)
+            raise ReviewError(f"the review queue {path} cannot be written ({error}): name an output in another folder") from None
 
     def add(self, answers: Iterable[tuple[Row, Decision, int]]) -> None:
         """Add those answers that are ``review``; each with its row and its row number."""
