@@ -403,6 +403,7 @@ class QuantityFile(Strict):
     kind: tuple[Kind, ...]
     derived: tuple[Derived, ...] = ()
     complement: tuple[Complement, ...] = ()
+    composition: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

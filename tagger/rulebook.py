@@ -385,6 +385,9 @@ def _unlisted_faults(item: Unlisted, book: Rulebook, concepts: set[str]) -> Iter
 
 def _kind_faults(book: Rulebook) -> Iterable[str]:
     dimensions = {d.name for d in book.units.dimension}
+    for element, name in book.quantities.composition.items():
+        if name not in book.kinds:
+            yield f"composition.{element}: unknown kind {name}"
     for kind in book.quantities.kind:
         if kind.dimension not in dimensions:
             yield f"kind[{kind.name}].dimension: unknown dimension {kind.dimension}"

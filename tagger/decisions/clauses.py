@@ -30,7 +30,7 @@ class Judged:
 
     clauses: tuple[ClauseResult, ...]
     unlisted: tuple[tuple[Unlisted, tuple[Evidence, ...]], ...]
-    wordless: bool = False  # no word that names, or helps to name, a listed item
+    wordless: bool = False  # no word that names a listed item
     spoken: frozenset[str] = frozenset()  # categories whose own lexicon has a word in the text
 
 
@@ -73,20 +73,17 @@ class ClauseJudge:
         ranked = sorted(book.clauses, key=lambda c: (c.code_form == "annex_position", issued[c.announcement]))
         self._order = {c.code: i for i, c in enumerate(ranked)}  # codes before annex positions, older layers first
         self._used = _concepts_used(book)
-        self._categories: dict[str, set[str]] = defaultdict(set)
-        for term in book.terms:
-            if term.category in book.labels:
-                self._categories[term.concept].add(term.category)
         self._pointed_from = re.compile(
             rf"(?:^|[^\w])(?:{_words(book.pointing.before)})\s*$|(?:{_words(book.pointing.before, wide=True)})\s*$"
         )
         self._pointed_by = re.compile(rf"\s?(?:{_words(book.pointing.after, wide=True)})")
-        self._nouns = frozenset(
-            c
-            for subject in (*(c.subject for c in book.clauses), *(u.subject for u in book.unlisted))
-            for group in subject
-            for c in group
-        )
+        # the first group of a subject is the noun; the others (forms, uses) occur in any text
+        self._nouns = frozenset((*self._clauses, *self._unlisted))
+        common = _beside_the_noun(book) - self._nouns
+        self._categories: dict[str, set[str]] = defaultdict(set)
+        for term in book.terms:
+            if term.category in book.labels and term.concept not in common:
+                self._categories[term.concept].add(term.category)
 
     def judge(self, facts: Facts) -> Judged:
         """Truth of every clause whose subject the text names; the others are not spoken of."""
@@ -306,6 +303,13 @@ def _concepts_used(book: Rulebook) -> frozenset[str]:
     for item in book.unlisted:
         used |= {c for g in item.subject for c in g} | set(item.excluded_by)
     return frozenset(used)
+
+
+def _beside_the_noun(book: Rulebook) -> set[str]:
+    """Concepts that stand beside a noun: forms, uses, properties."""
+    behind = {c for item in book.clauses for group in item.subject[1:] for c in group}
+    behind |= {c for item in book.unlisted for group in item.subject[1:] for c in group}
+    return behind | {c for clause in book.clauses for condition in clause.conditions for c in condition.any_of}
 
 
 def _subject(groups: Sequence[Sequence[str]], within: int, terms: Terms) -> tuple[Term, ...] | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from tagger.facts.compositions import CompositionReader
 from tagger.facts.cues import Cues
 from tagger.facts.derived import Deriver
 from tagger.facts.numbers import Number, any_of, numbers
@@ -82,6 +83,8 @@ class QuantityReader:
         self._typical = re.compile(rf"{any_of(words.typical)}\s*[:=]?\s*$")
         self._base = {d.name: d.base for d in units.dimension}
         self._kinds = {k.name: k for k in quantities.kind}
+        self._elements = quantities.composition
+        self._compositions = CompositionReader(quantities.composition)
         self._deriver = Deriver(units, quantities)
         self._folded: dict[str, tuple[str, Unit]] = {}
         self._exact: dict[str, tuple[str, Unit]] = {}
@@ -112,7 +115,12 @@ class QuantityReader:
         """Figures of one text in order of their place, derived ones last."""
         if not any(c.isdigit() for c in clean.folded):
             return ()
-        special = [*self._read_nines(clean), *self._read_micropowder(clean), *self._read_fractions(clean)]
+        special = [
+            *self._read_nines(clean),
+            *self._read_micropowder(clean),
+            *self._read_fractions(clean),
+            *self._read_compositions(clean),
+        ]
         taken = [(f.start, f.end) for f in special]
         found = [n for n in numbers(clean.folded, self._multipliers) if not any(a <= n.start < b for a, b in taken)]
         figures = self._figures(clean, found)
@@ -340,6 +348,12 @@ class QuantityReader:
             if near and coarse >= _COARSEST_GRIT and self._unit_at(clean, match.end()) is None:
                 members = [Number(match.start(1), match.end(1), coarse), Number(match.start(2), match.end(2), fine)]
                 yield self._sieve(members, match.end())
+
+    def _read_compositions(self, clean: CleanText) -> Iterator[_Figure]:
+        for share in self._compositions.read(clean.text):
+            kind = self._elements[share.element]
+            written = clean.text[share.start : share.end]
+            yield _Figure(share.start, share.end, share.percent, share.percent, "percent", kind=kind, derived_from=written)
 
     def _read_micropowder(self, clean: CleanText) -> Iterator[_Figure]:
         table = self._units.micropowder

@@ -81,6 +81,8 @@ def make_tokenizer(vocab: Vocab) -> Tokenizer:
 
 def _in_part_number(text: str, first: int, last: int) -> bool:
     """Whether a symbol is a piece of a part number: ``BGO`` in ``BGO38WGLD``, ``EUS`` in ``100EUS``, not ``Dy`` in ``Dy2O3``."""
+    if text[first].isdigit() and first and text[first - 1].isascii() and text[first - 1].isalnum():
+        return True  # the grade 30H in the ferrite grade Y30H
     if last - first < 3 or not text[first:last].isascii() or not text[first:last].isalpha():
         return False
     run_first, run_last = first, last
