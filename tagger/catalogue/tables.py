@@ -446,6 +446,7 @@ class XlsxSink:
         self._columns = source.columns
         self._keep = [i for i, name in enumerate(source.columns) if name not in added]
         self._rows = 0
+        self._width = len(self._keep) + len(added)
         self._append([*(source.columns[i] for i in self._keep), *added])
 
     def _append(self, cells: Sequence[Any]) -> None:
@@ -486,6 +487,9 @@ class XlsxSink:
 
     def close(self) -> None:
         """Write the workbook."""
+        from openpyxl.utils import get_column_letter
+
+        self._sheet.auto_filter.ref = f"A1:{get_column_letter(self._width)}{self._rows}"
         self._book.save(self._path)
 
     def release(self) -> None:

@@ -44,7 +44,6 @@ class _Figure:
     dimension: str
     open_low: bool = False
     open_high: bool = False
-    bound: str = ""
     kind: str = ""
     derived_from: str = ""
     product: int = 0  # figures of one A x B x C share a number
