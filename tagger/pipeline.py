@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tagger.decisions.clauses import ClauseJudge
 from tagger.decisions.decide import Context, decide
@@ -66,15 +66,20 @@ class Tagger:
         """Tag one text."""
         return self.tag_many([text])[0]
 
-    def tag_many(self, items: Iterable[str | Row]) -> list[Decision]:
+    def tag_many(self, items: Iterable[str | Row | Mapping[str, Any] | None]) -> list[Decision]:
         """Tag texts or rows, in order; a text that stands several times is read once.
 
         Parameters
         ----------
-        items : iterable of str or Row
-            A text without a row gets its position as id.
+        items : iterable of str, Row or mapping
+            A mapping has a ``text`` and may have an ``id``; without an id the position is taken. None is an empty text.
+
+        Raises
+        ------
+        UsageError
+            Where an item is none of these.
         """
-        rows = [item if isinstance(item, Row) else Row(str(i), item) for i, item in enumerate(items)]
+        rows = [_row(item, position) for position, item in enumerate(items)]
         distinct = list({row.text: row for row in rows}.values())
         answers: dict[str, Decision] = {}
         for start in range(0, len(distinct), _AT_ONCE):
@@ -119,3 +124,16 @@ class Tagger:
         decisions = self.tag_many([Row(i, t) for i, t in zip(ids, texts, strict=True)])
         tags = pd.DataFrame([tag_columns(d) for d in decisions], index=frame.index, columns=list(TAG_COLUMNS))
         return pd.concat([frame.drop(columns=[c for c in TAG_COLUMNS if c in frame.columns]), tags], axis=1)
+
+
+def _row(item: str | Row | Mapping[str, Any] | None, position: int) -> Row:
+    """One item of :meth:`Tagger.tag_many` as a row."""
+    if isinstance(item, Row):
+        return item
+    if isinstance(item, Mapping):
+        if "text" not in item:
+            raise UsageError(f"item {position} has no key 'text'; its keys are: {', '.join(map(str, item))}")
+        return Row(str(item.get("id", position)), join_columns([item["text"]]))
+    if item is None or isinstance(item, str):
+        return Row(str(position), item or "")
+    raise UsageError(f"item {position} is a {type(item).__name__}: give a text, a Row, or a mapping with a key 'text'")

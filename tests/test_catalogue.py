@@ -384,3 +384,17 @@ def test_data_frame(tagger: Tagger) -> None:
     pd.testing.assert_frame_equal(out[frame.columns], frame)
     with pytest.raises(UsageError, match=r"no column 'nme'; the columns are: sku, name, description"):
         tagger.tag_frame(frame, text="nme")
+
+
+def test_texts_rows_and_mappings(tagger: Tagger) -> None:
+    from tagger import Row, UsageError
+
+    items = ["pen", Row("00123", "NdFeB magnet N35"), {"id": "x", "text": "plastics granulator"}, {"text": "pen"}, None]
+    decisions = tagger.tag_many(items)
+    assert [d.row_id for d in decisions] == ["0", "00123", "x", "3", "4"]
+    assert [d.outcome for d in decisions] == ["unrelated", "review", "unrelated", "unrelated", "review"]
+    assert tagger.tag_many([]) == []
+    with pytest.raises(UsageError, match="item 0 has no key 'text'; its keys are: name"):
+        tagger.tag_many([{"name": "pen"}])
+    with pytest.raises(UsageError, match="item 0 is a int"):
+        tagger.tag_many([5])  # type: ignore[list-item]
