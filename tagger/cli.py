@@ -130,17 +130,15 @@ def batch(
     rules: RulesOption = None,
 ) -> None:
     """Tag a catalogue: every row and column comes back, in order, with tag_ columns; unsure rows also go into a review queue."""
-    from tagger.catalogue.batch import BatchOptions, summary_dict, tag_file
-    from tagger.catalogue.tables import check_target, open_source
+    from tagger.catalogue.batch import BatchOptions, open_catalogue, summary_dict, tag_catalogue
     from tagger.display import show_summary
 
     options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells)
     talk = _console(stderr=True)
-    check_target(target)
-    open_source(source, encoding, sheet)  # a wrong file is told before the model is loaded
+    table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded
     tagger = _load(model, rules, as_of)
     with _ProgressLine(talk) as progress:
-        summary = tag_file(source, target, options, tagger, progress)
+        summary = tag_catalogue(table, target, options, tagger, progress)
     if as_json:
         typer.echo(json.dumps(summary_dict(summary), ensure_ascii=False))
     else:

@@ -142,6 +142,11 @@ class Rulebook:
         entry = self.unit_forms.get(unit) or self.unit_forms[unit.lower()]
         return value * entry[1].factor + entry[1].offset
 
+    def from_base(self, value: float, unit: str) -> float:
+        """Convert a figure in the base unit to a unit of the law, for people to read."""
+        zero, one = self.to_base(0.0, unit), self.to_base(1.0, unit)
+        return (value - zero) / (one - zero)
+
     def legal_status(self, announcement_id: str, on: dt.date) -> LegalStatus:
         """Legal status of an announcement on a day.
 
@@ -220,6 +225,7 @@ def load_rulebook(folder: str | Path | None = None, *, sealed: bool = True) -> R
     root = Path(folder) if folder is not None else DATA
     if not root.is_dir():
         raise RulebookError(f"no rulebook folder {root}: give a folder laid out as tagger/data, or leave --rules out")
+    found = checksums(root)
     reader = _Reader(root)
     announcements = reader.table("controls/announcements.toml", AnnouncementFile)
     rules = reader.table("controls/rules.toml", RuleFile)
@@ -233,7 +239,7 @@ def load_rulebook(folder: str | Path | None = None, *, sealed: bool = True) -> R
     reader.stop_at_faults()
     book = Rulebook(
         folder=root,
-        rules_id=fingerprint(root),
+        rules_id=fingerprint(found),
         as_of=cast(AnnouncementFile, announcements).as_of,
         announcements=cast(AnnouncementFile, announcements).announcement,
         rules=cast(RuleFile, rules).rule,
@@ -250,7 +256,7 @@ def load_rulebook(folder: str | Path | None = None, *, sealed: bool = True) -> R
     reader.faults += list(_cross_check(book))
     reader.stop_at_faults()
     if sealed:
-        check_seal(root)
+        check_seal(root, found)
     return book
 
 
@@ -370,7 +376,7 @@ def _clause_faults(clause: Clause, book: Rulebook, concepts: set[str]) -> Iterab
         yield f".announcement: unknown announcement {clause.announcement}"
     if not clause.subject:
         yield ".subject: empty; name at least one group of concepts"
-    for concept in sorted(set(_concepts_of(clause)) - concepts):
+    for concept in sorted(set(concepts_of(clause)) - concepts):
         yield f": concept {concept} is in no lexicon"
     for parameter in clause.parameters:
         yield from (f".parameters[{parameter.quantity}]: {f}" for f in _parameter_faults(parameter, book))
@@ -405,7 +411,8 @@ def _doubles(what: str, names: Iterable[str]) -> Iterable[str]:
         seen.add(name)
 
 
-def _concepts_of(clause: Clause) -> Iterable[str]:
+def concepts_of(clause: Clause) -> Iterable[str]:
+    """All concepts that a clause turns on."""
     for group in clause.subject:
         yield from group
     yield from clause.excluded_by
@@ -449,9 +456,9 @@ def checksums(root: Path) -> dict[str, str]:
     }
 
 
-def fingerprint(root: Path) -> str:
-    """Short fingerprint over all data files, such as ``rules-1f0c2ab93d4e``."""
-    digest = hashlib.sha256(json.dumps(checksums(root), sort_keys=True).encode())
+def fingerprint(found: Mapping[str, str]) -> str:
+    """Short fingerprint over the checksums of all data files, such as ``rules-1f0c2ab93d4e``."""
+    digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode())
     return f"rules-{digest.hexdigest()[:12]}"
 
 
@@ -462,8 +469,8 @@ def write_seal(root: Path) -> Path:
     return path
 
 
-def check_seal(root: Path) -> None:
-    """Refuse a rulebook whose files differ from its seal."""
+def check_seal(root: Path, found: Mapping[str, str]) -> None:
+    """Refuse a rulebook whose checksums differ from its seal."""
     path = root / SEAL
     advice = "if the change is meant, check it and run `tagger rules seal`; if not, reinstall tagger"
     try:
@@ -472,7 +479,6 @@ def check_seal(root: Path) -> None:
         raise RulebookError(f"rulebook {root} has no {SEAL}: {advice}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RulebookError(f"{path} cannot be read ({error}): {advice}") from None
-    found = checksums(root)
     changed = sorted(name for name in {*sealed, *found} if sealed.get(name) != found.get(name))
     if changed:
         raise RulebookError(f"rulebook {root} was changed since it was sealed ({', '.join(changed)}): {advice}")

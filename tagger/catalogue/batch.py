@@ -51,13 +51,33 @@ class Summary:
         self.reasons.update(str(r) for r in d.reasons)
 
 
-def tag_file(source: Path, target: Path, options: BatchOptions, tagger: Tagger, progress: Progress | None = None) -> Summary:
-    """Tag every row of a file and write them, in order, with the ``tag_`` columns.
+def open_catalogue(source: Path, target: Path, options: BatchOptions) -> Source:
+    """Open a file to be tagged, after checking the target and the columns; cheap beside loading a model.
+
+    Raises
+    ------
+    UsageError
+        Where a column is unknown, source and target are one file, or the target cannot be written.
+    CatalogueError
+        Where the source cannot be read.
+    """
+    if source.exists() and target.exists() and source.samefile(target):
+        raise UsageError(f"{target} is the input itself: name another file to write")
+    check_target(target)
+    table = open_source(source, options.encoding, options.sheet)
+    _positions(table, [*options.text, *([options.id] if options.id else [])])
+    return table
+
+
+def tag_catalogue(table: Source, target: Path, options: BatchOptions, tagger: Tagger, progress: Progress | None = None) -> Summary:
+    """Tag every row of a table and write them, in order, with the ``tag_`` columns.
 
     Parameters
     ----------
-    source, target : Path
-        Formats by suffix; the target takes its name when it is complete, never before.
+    table : Source
+        From :func:`open_catalogue`.
+    target : Path
+        Format by suffix; it takes its name when it is complete, never before.
     options : BatchOptions
     tagger : Tagger
     progress : callable, optional
@@ -69,18 +89,12 @@ def tag_file(source: Path, target: Path, options: BatchOptions, tagger: Tagger, 
 
     Raises
     ------
-    UsageError
-        Where a column is unknown or source and target are one file.
     CatalogueError
-        Where the source cannot be read or the target cannot be written.
+        Where the source cannot be read to its end or the target cannot be written.
     """
-    if source.exists() and target.exists() and source.samefile(target):
-        raise UsageError(f"{target} is the input itself: name another file to write")
-    check_target(target)
-    table = open_source(source, options.encoding, options.sheet)
     columns = _positions(table, options.text)
     ids = _positions(table, (options.id,)) if options.id else None
-    summary = Summary(source, target, review_path(target), table.about)
+    summary = Summary(table.path, target, review_path(target), table.about)
     with (
         ReviewQueue.replacing(summary.review) as queue,
         open_sink(target, table, TAG_COLUMNS, safe_cells=options.safe_cells) as sink,

@@ -16,7 +16,7 @@ from itertools import pairwise, product
 from tagger.facts.derived import readable
 from tagger.law import Clause, Condition, Kind, Parameter, Unlisted
 from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Span, Term, Truth
-from tagger.rulebook import FIGURE, Rulebook
+from tagger.rulebook import FIGURE, Rulebook, concepts_of
 
 _SAME = 1e-9  # relative difference below which two figures are the same figure
 _IN_TOLERANCE = 0.03  # "915 MHz" in a list of allowed values also covers 922 MHz, as magnetrons drift
@@ -256,8 +256,7 @@ class ClauseJudge:
 
     def _in_unit(self, q: Quantity, unit: str) -> str:
         """A figure in the unit of the clause, for people."""
-        zero, one = self._book.to_base(0.0, unit), self._book.to_base(1.0, unit)
-        low, high = ((v - zero) / (one - zero) for v in (q.low, q.high))
+        low, high = (self._book.from_base(v, unit) for v in (q.low, q.high))
         if low == high:
             return f"{low:.6g}"
         if math.isinf(high):
@@ -295,11 +294,7 @@ def _words(words: Iterable[str], *, wide: bool = False) -> str:
 
 
 def _concepts_used(book: Rulebook) -> frozenset[str]:
-    used = {role.concept for role in book.roles}
-    for clause in book.clauses:
-        used |= {c for g in clause.subject for c in g} | set(clause.excluded_by)
-        used |= {c for k in clause.conditions for c in (*k.any_of, *k.denied_by)}
-        used |= {c for p in clause.parameters for c in (*p.stated_by, *p.denied_by)}
+    used = {role.concept for role in book.roles} | {c for clause in book.clauses for c in concepts_of(clause)}
     for item in book.unlisted:
         used |= {c for g in item.subject for c in g} | set(item.excluded_by)
     return frozenset(used)

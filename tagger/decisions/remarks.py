@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tagger.facts.derived import readable
 from tagger.records import ClauseResult, Quantity
 from tagger.rulebook import Rulebook
 
@@ -46,16 +47,13 @@ def _rule(book: Rulebook, announcement: str, adds: str) -> str:
 
 def _figure_zh(book: Rulebook, name: str, unit: str, quantities: Sequence[Quantity]) -> str:
     """``质量能量密度264.7Wh/kg``; empty where the text has no such figure."""
-    from tagger.facts.derived import readable
-
     kind = book.kinds.get(name) if unit else None
     if kind is None:
         return ""
     found = readable(kind, quantities)
     if not found:
         return ""
-    zero, one = book.to_base(0.0, unit), book.to_base(1.0, unit)
-    low = (min(q.low for q in found) - zero) / (one - zero)
-    high = (max(q.high for q in found) - zero) / (one - zero)
+    low = book.from_base(min(q.low for q in found), unit)
+    high = book.from_base(max(q.high for q in found), unit)
     figure = f"{low:.4g}" if low == high else f"{low:.4g}~{high:.4g}"
     return f"{kind.name_zh}{figure}{unit}"

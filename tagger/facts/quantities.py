@@ -167,7 +167,7 @@ class QuantityReader:
                 last_end = unitless[0].end
                 at += unitless[1]
                 continue
-            members, signs, found, used = group
+            members, signs, found = group
             product = 0
             if signs and all(s in "x*×" for s in signs):
                 products += 1
@@ -175,12 +175,12 @@ class QuantityReader:
             made = [f if not product else replace(f, product=product) for f in self._bounds(clean, members, signs, found)]
             figures += made
             last_end = max(f.end for f in made)
-            at += used
+            at += len(members)
         return figures
 
     def _group(
         self, clean: CleanText, numbers: Sequence[Number], at: int
-    ) -> tuple[list[Number], list[str], tuple[str, Unit, int], int] | None:
+    ) -> tuple[list[Number], list[str], tuple[str, Unit, int]] | None:
         """Numbers joined by signs up to a unit: ``300-320Wh/kg``, ``120 x 120 x 50 mm``, ``15±2μm``."""
         members: list[Number] = [numbers[at]]
         signs: list[str] = []
@@ -191,13 +191,13 @@ class QuantityReader:
             if found:
                 tail = self._tail(clean, found, following, signs) if following else None
                 if tail is None or following is None:
-                    return members, signs, found, len(members)
+                    return members, signs, found
                 sign, found = tail
                 members.append(following)
                 signs.append(sign)
                 if sign in "x*×":
                     continue
-                return members, signs, found, len(members)
+                return members, signs, found
             joint = self._separator.match(clean.folded, last.end)
             if following is None or joint is None or joint.end() != following.start or len(members) >= 6:
                 return None
@@ -257,7 +257,7 @@ class QuantityReader:
             return self._sieve([number], end, finer=finer)
         value = _signed(folded, number, dimension)
         before = folded[max(0, number.start - 28) : number.start]
-        if re.search(r"(?:±|\+\s?/\s?-|\+-)\s*$", before):
+        if re.search(rf"(?:{_TOLERANCE})\s*$", before):
             kind = "temperature_uniformity" if dimension == "temperature" else "tolerance"
             width = number.value * unit.factor
             return _Figure(number.start, end, width, width, dimension, kind=kind)

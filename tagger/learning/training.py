@@ -18,10 +18,10 @@ from tagger.decisions.decide import Context, decide
 from tagger.errors import TrainingDataError
 from tagger.facts.reader import FactReader
 from tagger.learning.dataset import Example, data_fingerprint, read_examples
-from tagger.records import Facts, Row, Scores
+from tagger.records import Facts, Row
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import save_model
-from tagger.scores.classifier import Model, softmax
+from tagger.scores.classifier import Model, as_scores, softmax
 from tagger.scores.conformal import conformalize, prediction_sets
 from tagger.scores.features import Matrix, Ngrams, Vocabulary, flag_matrix, flags, ngrams, weigh
 
@@ -250,11 +250,9 @@ def decided(
     """Outcomes of the held-out rows against their labels: how many of which decision came out as what."""
     judge = ClauseJudge(book)
     context = Context(book, book.as_of, "")
-    sets = prediction_sets(probabilities, thresholds)
+    scored = as_scores(book.labels, probabilities, thresholds, np.ones(len(examples)))
     table: Counter[str] = Counter()
-    for f, p, chosen, example in zip(facts, probabilities, sets, examples, strict=True):
-        labels = tuple(label for label, inside in zip(book.labels, chosen, strict=True) if inside)
-        scores = Scores(dict(zip(book.labels, map(float, p), strict=True)), labels, 1.0)
+    for f, scores, example in zip(facts, scored, examples, strict=True):
         table[f"{example.decision} -> {decide(f, scores, judge.judge(f), context).outcome}"] += 1
     controlled = sum(n for k, n in table.items() if k.startswith("controlled "))
     cleared = table["controlled -> unrelated"] + table["controlled -> not_controlled"]

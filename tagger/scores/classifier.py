@@ -72,15 +72,22 @@ class Model:
             return []
         logits, familiar = self.logits(facts)
         probabilities = softmax(logits / self.temperature + self.bias)
-        sets = prediction_sets(probabilities, self.set_thresholds)
-        return [
-            Scores(
-                probabilities=dict(zip(self.labels, (float(v) for v in p), strict=True)),
-                labels=tuple(label for label, inside in zip(self.labels, chosen, strict=True) if inside),
-                familiar_share=float(share),
-            )
-            for p, chosen, share in zip(probabilities, sets, familiar, strict=True)
-        ]
+        return as_scores(self.labels, probabilities, self.set_thresholds, familiar)
+
+
+def as_scores(
+    labels: Sequence[str], probabilities: NDArray[np.float64], thresholds: NDArray[np.float64], familiar: NDArray[np.float64]
+) -> list[Scores]:
+    """Rows of probabilities as records, with their prediction sets."""
+    sets = prediction_sets(probabilities, thresholds)
+    return [
+        Scores(
+            probabilities=dict(zip(labels, (float(v) for v in p), strict=True)),
+            labels=tuple(label for label, inside in zip(labels, chosen, strict=True) if inside),
+            familiar_share=float(share),
+        )
+        for p, chosen, share in zip(probabilities, sets, familiar, strict=True)
+    ]
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
