@@ -334,6 +334,15 @@ def test_a_huge_cell_and_nul_bytes_are_answered(run: Callable[..., Result], tmp_
     assert tagger.tag("x" * 300_000).reasons == ["UNREADABLE"]
 
 
+def test_a_cell_too_long_for_a_workbook_is_one_line(tmp_path: Path) -> None:
+    write_csv(tmp_path / "in.csv", [["name"], ["pen " * 20_000]])
+    command = [sys.executable, "-m", "tagger.cli", "batch", "in.csv", "out.xlsx", "--text", "name"]
+    done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: row 2 has a cell of 80,000 characters, XLSX holds 32,767: write .csv instead\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
+
+
 def test_an_interrupted_run_leaves_no_half_output(tmp_path: Path) -> None:
     """Kill the command while it writes: the final name does not exist, or is the old file."""
     write_csv(tmp_path / "in.csv", [["name"], *([f"steel bolt M{i} zinc plated"] for i in range(200_000))])

@@ -493,7 +493,9 @@ class XlsxSink:
         self._book.save(self._path)
 
     def release(self) -> None:
-        """Close the workbook."""
+        """Close the sheet, which after an error still waits for rows, and the workbook."""
+        if not self._sheet.closed:
+            self._sheet.close()
         self._book.close()
 
 
