@@ -35,6 +35,9 @@ app.add_typer(rules_app, name="rules")
 _STDIN_AT_ONCE = 256
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Model folder; the shipped one by default.")]
 RulesOption = Annotated[Path | None, typer.Option("--rules", help="Rulebook folder; the shipped one by default.")]
+AssumptionsOption = Annotated[
+    Path | None, typer.Option("--assumptions", help="Your own file of standing assumptions (TOML); none by default.")
+]
 AsOfOption = Annotated[
     dt.datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
 ]
@@ -54,10 +57,15 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
 
 
-def _load(model: Path | None, rules: Path | None, as_of: dt.datetime | None) -> Tagger:
+def _load(model: Path | None, rules: Path | None, as_of: dt.datetime | None, assumptions: Path | None = None) -> Tagger:
     from tagger.pipeline import Tagger
 
-    return Tagger.load(model, rules, _day(as_of))
+    return Tagger.load(model, rules, _day(as_of), assumptions)
+
+
+def _given(**values: str | None) -> dict[str, str]:
+    """The options that were given."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _version(value: bool) -> None:
@@ -79,17 +87,25 @@ def _options(
 def tag(
     text: Annotated[str, typer.Argument(help="The product text; - reads standard input, a line an item.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    origin: Annotated[str | None, typer.Option("--origin", help="Country in which the goods were made.")] = None,
+    value_share: Annotated[
+        str | None, typer.Option("--value-share", help="Share of their value, in %, that is Annex 1 part 1 material from China.")
+    ] = None,
+    destination: Annotated[str | None, typer.Option("--destination", help="Country to which the goods go.")] = None,
+    end_use: Annotated[str | None, typer.Option("--end-use", help="End user and end use, in words.")] = None,
     as_of: AsOfOption = None,
+    assumptions: AssumptionsOption = None,
     model: ModelOption = None,
     rules: RulesOption = None,
 ) -> None:
     """Answer for one text, or for every line of standard input."""
     from tagger.display import show_decision
 
-    tagger = _load(model, rules, as_of)
+    tagger = _load(model, rules, as_of, assumptions)
+    trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
     console = _console()
     for texts in _texts(text):
-        for item, decision in zip(texts, tagger.tag_many(texts), strict=True):
+        for item, decision in zip(texts, tagger.tag_many({"text": t, **trade} for t in texts), strict=True):
             if as_json:
                 typer.echo(json.dumps({"text": item, **decision.as_dict()}, ensure_ascii=False))
             else:
@@ -121,6 +137,14 @@ def batch(
     as_of: AsOfOption = None,
     encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of a text file; detected by default.")] = None,
     sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook; the first by default.")] = None,
+    origin: Annotated[str | None, typer.Option("--origin", help="Column with the country in which the goods were made.")] = None,
+    value_share: Annotated[
+        str | None,
+        typer.Option("--value-share", help="Column with the share of value, in %, of Annex 1 part 1 material from China."),
+    ] = None,
+    destination: Annotated[str | None, typer.Option("--destination", help="Column with the country to which the goods go.")] = None,
+    end_use: Annotated[str | None, typer.Option("--end-use", help="Column with end user and end use, in words.")] = None,
+    assumptions: AssumptionsOption = None,
     safe_cells: Annotated[
         bool,
         typer.Option("--safe-cells", help="In CSV output, put an apostrophe before source cells that a spreadsheet would run."),
@@ -133,10 +157,11 @@ def batch(
     from tagger.catalogue.batch import BatchOptions, open_catalogue, summary_dict, tag_catalogue
     from tagger.display import show_summary
 
-    options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells)
+    trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
+    options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade)
     talk = _console(stderr=True)
     table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded
-    tagger = _load(model, rules, as_of)
+    tagger = _load(model, rules, as_of, assumptions)
     with _ProgressLine(talk) as progress:
         summary = tag_catalogue(table, target, options, tagger, progress)
     if as_json:
@@ -171,6 +196,86 @@ class _ProgressLine:
         elapsed = self._progress.tasks[0].elapsed or 0.0
         rate = f"{rows / elapsed:,.0f} rows/s" if elapsed > 0 else ""
         self._progress.update(self._task, completed=rows, rate=rate)
+
+
+@app.command()
+def dossier(
+    item: Annotated[str, typer.Argument(help="The product text; with --from, the id (or, without --id, the number) of a row.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File to write, .md or .docx; Markdown on stdout by default.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Catalogue that the row stands in.")] = None,
+    text: Annotated[list[str] | None, typer.Option("--text", help="With --from: column with the description; repeatable.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="With --from: column with the row's id.")] = None,
+    origin: Annotated[str | None, typer.Option("--origin", help="Country in which the goods were made.")] = None,
+    value_share: Annotated[
+        str | None, typer.Option("--value-share", help="Share of their value, in %, that is Annex 1 part 1 material from China.")
+    ] = None,
+    destination: Annotated[str | None, typer.Option("--destination", help="Country to which the goods go.")] = None,
+    end_use: Annotated[str | None, typer.Option("--end-use", help="End user and end use, in words.")] = None,
+    as_of: AsOfOption = None,
+    assumptions: AssumptionsOption = None,
+    model: ModelOption = None,
+    rules: RulesOption = None,
+) -> None:
+    """Write the statement that customs asks for: figures, uses, reasons, clause by clause."""
+    from tagger.catalogue.batch import find_row
+    from tagger.dossier import dossier as build
+    from tagger.dossier import to_markdown, write_dossier
+    from tagger.records import Row
+
+    trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
+    if source is None and (text or id):
+        raise UsageError("--text and --id name columns of a catalogue: give it with --from")
+    if source is not None and not text:
+        raise UsageError("--from needs --text, the column with the description")
+    row = find_row(source, item, tuple(text or ()), id) if source else Row("", item)
+    tagger = _load(model, rules, as_of, assumptions)
+    decision = tagger.tag_many([Row(row.id, row.text, {**row.extra, **trade})])[0]
+    blocks = build(row.text, decision, tagger.book)
+    if out is None:
+        typer.echo(to_markdown(blocks))
+    else:
+        write_dossier(blocks, out)
+        typer.echo(f"{out}: {decision.outcome} {' '.join(decision.codes)}".rstrip())
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Tagged catalogue.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The same catalogue, tagged again.")],
+    id: Annotated[str | None, typer.Option("--id", help="Column that names a row; its position by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
+) -> None:
+    """Show which rows of two tagged catalogues differ in outcome, code or status, and why."""
+    from tagger.catalogue.tagged import compare_tagged, comparison_dict
+    from tagger.display import show_comparison
+
+    found = compare_tagged(old, new, id)
+    if as_json:
+        typer.echo(json.dumps(comparison_dict(found), ensure_ascii=False))
+    else:
+        show_comparison(_console(), found)
+
+
+@app.command()
+def questions(
+    source: Annotated[Path, typer.Argument(metavar="OUT", help="Tagged catalogue.")],
+    by: Annotated[str | None, typer.Option("--by", help="Column with the supplier; all together by default.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Column that names a row; its number by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Table to write (.csv .tsv .xlsx .jsonl .parquet); letters on stdout by default.")
+    ] = None,
+) -> None:
+    """Gather the open questions of a tagged catalogue, each once a supplier, in English and Chinese."""
+    from tagger.catalogue.tagged import letters, questions_of, write_questions
+
+    asks = questions_of(source, by, id)
+    if out is not None:
+        write_questions(asks, out)
+        typer.echo(f"{out}: {len(asks)} question(s) to {len({a.supplier for a in asks})} supplier(s)")
+    elif asks:
+        typer.echo(letters(asks))
+    else:
+        typer.echo("no row waits for an answer")
 
 
 @app.command()
@@ -230,6 +335,34 @@ def rules_status(on: OnOption = None, rules: RulesOption = None) -> None:
     from tagger.display import show_status
 
     show_status(_console(), _book(rules), _day(on))
+
+
+@rules_app.command("diff")
+def rules_diff(
+    start: Annotated[dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    end: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
+    rules: RulesOption = None,
+) -> None:
+    """Show which announcements and rules change their legal status between two days, when, and which clauses hang on them."""
+    from tagger.display import changes_dict, show_status_changes
+
+    first, last = start.date(), end.date()
+    if last < first:
+        raise UsageError(f"--to {last} lies before --from {first}")
+    book = _book(rules)
+    if as_json:
+        typer.echo(json.dumps(changes_dict(book, first, last), ensure_ascii=False))
+    else:
+        show_status_changes(_console(), book, first, last)
+
+
+@rules_app.command("kinds")
+def rules_kinds(rules: RulesOption = None) -> None:
+    """List the kinds of figures with their base units, for assumptions and clauses."""
+    from tagger.display import show_kinds
+
+    show_kinds(_console(), _book(rules))
 
 
 @rules_app.command("check")

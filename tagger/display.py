@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tagger.law import Clause, Figure, Parameter, Rule
-from tagger.records import Decision, Outcome, Span, show_quantity
+from tagger.records import Decision, Outcome, Span, Truth, show_quantity
 from tagger.rulebook import Rulebook
+from tagger.timeline import LegalStatus, status_changes
 
 if TYPE_CHECKING:
     from tagger.catalogue.batch import Summary
+    from tagger.catalogue.tagged import Comparison
 
 COLOURS = {"controlled": "bold red", "not_controlled": "green", "unrelated": "dim", "review": "bold yellow"}
 _LONGEST = 600  # characters of a text that are shown
@@ -52,8 +54,22 @@ def _facts_of(d: Decision, book: Rulebook) -> Iterable[tuple[str, str]]:
     yield from (("ask", question) for question in d.questions)
     if d.near_threshold:
         yield "near", "a figure lies near the threshold"
+    yield from (("assumed", assumption) for assumption in d.assumptions)
+    yield from _rules_of(d)
     yield from ((label, text) for label, text in (("note", d.note), ("remark", d.remark_zh)) if text)
     yield "by", f"{d.model_id}, {d.rules_id}"
+
+
+def _rules_of(d: Decision) -> Iterable[tuple[str, str]]:
+    """Rules that cut across: those that are met or open by themselves, the rest in one line."""
+    for truth in (Truth.MET, Truth.UNKNOWN, Truth.NOT_MET):
+        own = [r for r in d.also_applies if r.truth == truth]
+        if truth == Truth.MET:
+            yield from (("rule", f"{r.rule}  MET  {r.state}: {r.why}") for r in own)
+        elif own:
+            needs = sorted({n for r in own for n in r.needs if n != "an answer"})
+            note = f" (would need {', '.join(needs)})" if needs else ""
+            yield "rules", f"{truth}: {', '.join(r.rule for r in own)}{note}"
 
 
 def _line(console: Console, label: str, content: Text) -> None:
@@ -208,3 +224,92 @@ def show_status(console: Console, book: Rulebook, on: dt.date) -> None:
         count = sum(1 for c in book.clauses if c.announcement == a.id)
         table.add_row(a.number, status.state, status.why, str(count) if count else "", a.subject)
     console.print(table)
+
+
+def show_status_changes(console: Console, book: Rulebook, first: dt.date, last: dt.date) -> None:
+    """Print what changes its legal status between two days: announcements, then rules with dates of their own."""
+    changes = changes_dict(book, first, last)
+    if not changes["announcements"] and not changes["rules"]:
+        console.print(f"nothing changes its legal status from {first} to {last} (rulebook {book.rules_id})", soft_wrap=True)
+        return
+    table = Table(title=f"Changes from {first} to {last} (rulebook {book.rules_id})", title_justify="left")
+    for name in ("announcement or rule", f"on {first}", "changes", f"on {last}", "clauses", "subject"):
+        table.add_column(name, overflow="fold")
+    for c in (*changes["announcements"], *changes["rules"]):
+        steps = ", ".join(f"{s['on']} {s['state']}" for s in c["steps"])
+        codes = c.get("clauses", [])
+        shown = ", ".join(codes[:6]) + (f" and {len(codes) - 6} more" if len(codes) > 6 else "")
+        table.add_row(c["id"], c["before"], steps, f"{c['after']}: {c['why']}", shown, c["subject"])
+    console.print(table)
+
+
+def changes_dict(book: Rulebook, first: dt.date, last: dt.date) -> dict[str, Any]:
+    """What changes its legal status between two days, as plain values."""
+    found = status_changes(book.announcements, first, last)
+    own = [r for r in book.rules if r.effective or r.suspended_until]
+    states = [(r, _rule_steps(book, r, first, last)) for r in own]
+    return {
+        "from": first.isoformat(),
+        "to": last.isoformat(),
+        "rules_id": book.rules_id,
+        "announcements": [
+            {
+                "id": c.id,
+                "subject": book.announcement(c.id).subject,
+                "before": c.before.state,
+                "after": c.after.state,
+                "why": c.after.why,
+                "steps": [{"on": day.isoformat(), "state": state} for day, state in c.steps],
+                "clauses": [clause.code for clause in book.clauses if clause.announcement == c.id],
+            }
+            for c in found
+        ],
+        "rules": [
+            {
+                "id": r.id,
+                "subject": r.says,
+                "before": book.rule_status(r, first).state,
+                "after": book.rule_status(r, last).state,
+                "why": book.rule_status(r, last).why,
+                "steps": [{"on": day.isoformat(), "state": status.state} for day, status in steps],
+            }
+            for r, steps in states
+            if steps
+        ],
+    }
+
+
+def _rule_steps(book: Rulebook, rule: Rule, first: dt.date, last: dt.date) -> list[tuple[dt.date, LegalStatus]]:
+    """Days between two on which a rule with dates of its own changes its status."""
+    a = book.announcement(rule.announcement)
+    one = dt.timedelta(days=1)
+    ends = [d + one for d in (rule.suspended_until, a.suspended_until, a.extension_reported_until) if d]
+    days = sorted({d for d in (rule.effective, a.effective, a.suspended_from, *ends) if d and first < d <= last})
+    steps, state = [], book.rule_status(rule, first).state
+    for day in days:
+        status = book.rule_status(rule, day)
+        if status.state != state:
+            steps.append((day, status))
+            state = status.state
+    return steps
+
+
+def show_kinds(console: Console, book: Rulebook) -> None:
+    """Print the kinds of figures, a line each."""
+    base = {d.name: d.base for d in book.units.dimension}
+    for kind in book.quantities.kind:
+        console.print(Text(f"{kind.name:<38} {base[kind.dimension]:<10} {kind.name_en} | {kind.name_zh}"), soft_wrap=True)
+
+
+def show_comparison(console: Console, found: Comparison) -> None:
+    """Print what changed between two tagged catalogues."""
+    if not found.changes:
+        console.print(f"{found.rows:,} rows, no answer changed", soft_wrap=True)
+        return
+    for change in found.changes:
+        what = "; ".join(f"{name.removeprefix('tag_')} {a or '(none)'} -> {b or '(none)'}" for name, a, b in change.what)
+        console.print(Text(_one_line(f"{change.row_id}: {what}  [{', '.join(change.why)}]")), soft_wrap=True)
+    console.print(f"{found.rows:,} rows, {len(found.changes):,} changed", soft_wrap=True)
+    moves = ", ".join(f"{a or '(none)'} -> {b or '(none)'} {n:,}" for (a, b), n in found.moves.most_common())
+    console.print("outcomes: " + (moves or "none"), soft_wrap=True)
+    console.print("because of: " + ", ".join(f"{why} {n:,}" for why, n in found.reasons.most_common()), soft_wrap=True)

@@ -29,6 +29,10 @@ class ModelError(TaggerError):
     """A model folder is missing, incomplete, of another format or changed since it was written."""
 
 
+class AssumptionError(TaggerError):
+    """A file of standing assumptions cannot be read or does not fit the rulebook."""
+
+
 class CatalogueError(TaggerError):
     """A catalogue file cannot be read or written."""
 

@@ -61,6 +61,33 @@ class Figure(Strict):
     note: str = ""
 
 
+Column = Literal["", "origin", "value_share", "destination", "end_use"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTest(Strict):
+    """One thing that a cross-cutting rule asks of the trade, and the column that tells it; without a column it is always asked."""
+
+    column: Column
+    place: str = ""
+    not_place: str = ""
+    use: str = ""
+    figure: str = ""
+    ask_en: str = ""
+    ask_zh: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use(Strict):
+    """An end use: words that state it, leave it open, or speak against it."""
+
+    id: str
+    states: tuple[str, ...]
+    open: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    otherwise: Literal["NOT_MET", "UNKNOWN"] = "UNKNOWN"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(Strict):
     """A rule that cuts across the listed items."""
@@ -86,6 +113,8 @@ class Rule(Strict):
     magnet_forms: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
+    scope: tuple[str, ...] = ()
+    tests: tuple[RuleTest, ...] = ()
     note: str = ""
     alt_source: str = ""
     annex_source: str = ""
@@ -107,6 +136,7 @@ class Parameter(Strict):
     ask_en: str = ""
     ask_zh: str = ""
     equality_unsure: bool = False
+    unsure_from: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +174,7 @@ class Clause(Strict):
     parameters: tuple[Parameter, ...] = ()
     exclusions: tuple[str, ...] = ()
     tariff_2026: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
     part_of: str = ""
     cas: str = ""
     export_status: Literal["", "prohibited", "restricted"] = ""
@@ -254,9 +285,15 @@ class Kind(Strict):
     name_zh: str
     bare: tuple[float, float] | None = None
     accepts: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     stretch: dict[str, float] = field(default_factory=dict)
     maximum: bool = False
+    limits: tuple[float, float] | None = None
+    width: bool = False
+    outside: str = ""
+    capped: str = ""
     unitless: str = ""
+    instead_of: tuple[str, ...] = ()
     cues: tuple[str, ...] = ()
     sides: tuple[str, ...] = ()
 
@@ -268,6 +305,7 @@ class Comparator(Strict):
     sign: Literal[">=", ">", "<=", "<", "~"]
     before: tuple[str, ...]
     after: tuple[str, ...] = ()
+    noun: tuple[str, ...] = ()
     share: float = 0.0
 
 
@@ -286,6 +324,50 @@ class Derived(Strict):
     kind: str
     plausible: tuple[float, float]
     factors: tuple[Factor, ...]
+    unless: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack(Strict):
+    """How the figures of cells in series and in parallel (10S4P) give those of the pack."""
+
+    series: tuple[str, ...]
+    parallel: tuple[str, ...]
+    series_kind: str
+    parallel_kind: str
+    kind: str
+    plausible: tuple[float, float]
+    voltage: str
+    charge: str
+    energy: str
+    mass: tuple[str, ...]
+    cell_mass: str
+    cell_voltage: tuple[float, float]
+    cell_words: tuple[str, ...]
+    pack_words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silent(Strict):
+    """A figure that is nothing where a complete assay does not mention its element."""
+
+    kind: str
+    mention: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assay(Strict):
+    """When a list of elements and shares is complete."""
+
+    kind_unit: str
+    sum: tuple[float, float]
+    needs: tuple[tuple[str, ...], ...]
+    balance: tuple[str, ...]
+    hedge: tuple[str, ...]
+    few: int
+    heavy_grades: tuple[str, ...]
+    elements: dict[str, tuple[str, ...]]
+    silent: tuple[Silent, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +380,26 @@ class Complement(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedByContext(Strict):
+    """A kind that a figure is of by what else the text is about."""
+
+    kind: str
+    of: tuple[str, ...]
+    window: tuple[float, float]
+    words: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion(Strict):
+    """A figure stated in another dimension: 800 ppm of dysprosium is 0.08 %."""
+
+    kind: str
+    of: str
+    factor: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FigureWords(Strict):
     """Words and signs between figures and around them."""
 
@@ -306,6 +408,11 @@ class FigureWords(Strict):
     typical: tuple[str, ...]
     rate: tuple[str, ...]
     diameter: tuple[str, ...]
+    passing: tuple[str, ...]
+    at: tuple[str, ...]
+    head: tuple[str, ...]
+    labels: dict[str, str]
+    drawing_unit: str
     multipliers: dict[str, float]
 
 
@@ -320,6 +427,7 @@ class DecisionSettings(Strict):
     unrelated_wordless: float
     conflict: float
     near_threshold: float
+    listed_value: float
     familiar_share: float
     familiar_script_share: float
     longest_text: int
@@ -362,10 +470,20 @@ class AnnouncementFile(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(Strict):
+    """A question in English and Chinese."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleFile(Strict):
     """The file controls/rules.toml."""
 
     rule: tuple[Rule, ...]
+    ask: dict[Literal["origin", "value_share", "destination", "end_use"], Ask]
+    use: tuple[Use, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,9 +492,21 @@ class Pointing(Strict):
 
     before: tuple[str, ...]
     after: tuple[str, ...]
+    but_not: tuple[str, ...]
     kinds: tuple[str, ...]
     ask_en: str
     ask_zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Negation(Strict):
+    """Words that deny the noun in front of or behind them."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    articles: tuple[str, ...]
+    joints: tuple[str, ...]
+    never_behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,6 +515,7 @@ class RoleFile(Strict):
 
     role: tuple[Role, ...]
     pointing: Pointing
+    negation: Negation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,8 +532,12 @@ class QuantityFile(Strict):
     words: FigureWords
     comparator: tuple[Comparator, ...]
     kind: tuple[Kind, ...]
+    pack: Pack
+    assay: Assay
     derived: tuple[Derived, ...] = ()
     complement: tuple[Complement, ...] = ()
+    conversion: tuple[Conversion, ...] = ()
+    context: tuple[NamedByContext, ...] = ()
     composition: dict[str, str] = field(default_factory=dict)
 
 

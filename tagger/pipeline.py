@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tagger.assumptions import Assumptions, load_assumptions
 from tagger.decisions.clauses import ClauseJudge
+from tagger.decisions.crosscutting import RuleJudge
 from tagger.decisions.decide import Context, decide
 from tagger.errors import UsageError
+from tagger.facts.assumed import Assumer
 from tagger.facts.reader import FactReader
 from tagger.records import TAG_COLUMNS, Decision, Row, join_columns, tag_columns
-from tagger.rulebook import Rulebook, load_rulebook
+from tagger.rulebook import COLUMNS, Rulebook, load_rulebook
 from tagger.scores.bundle import load_model
 from tagger.scores.classifier import Model
 
@@ -32,6 +35,8 @@ class Tagger:
     model : Model
     as_of : datetime.date, optional
         The day for the legal status; today by default.
+    assumptions : Assumptions, optional
+        Standing assumptions of the user; none by default.
 
     Examples
     --------
@@ -44,27 +49,46 @@ class Tagger:
     review ['UNREADABLE'] the text is empty
     """
 
-    def __init__(self, book: Rulebook, model: Model, as_of: dt.date | None = None) -> None:
+    def __init__(self, book: Rulebook, model: Model, as_of: dt.date | None = None, assumptions: Assumptions | None = None) -> None:
         self.book = book
         self.model = model
+        self.as_of = as_of or dt.date.today()
+        self.assumptions = assumptions or Assumptions()
         self._facts = FactReader(book)
+        self._assumer = Assumer(self.assumptions, book, self.as_of)
         self._judge = ClauseJudge(book)
-        self._context = Context(book, as_of or dt.date.today(), model.model_id)
+        self._rules = RuleJudge(book, self.as_of)
+        self._context = Context(book, self.as_of, model.model_id, self.assumptions.id)
 
     @classmethod
-    def load(cls, model: str | Path | None = None, rules: str | Path | None = None, as_of: dt.date | None = None) -> Tagger:
-        """Load a model and a rulebook, the shipped ones by default.
+    def load(
+        cls,
+        model: str | Path | None = None,
+        rules: str | Path | None = None,
+        as_of: dt.date | None = None,
+        assumptions: str | Path | None = None,
+    ) -> Tagger:
+        """Load a model and a rulebook, the shipped ones by default, and a file of standing assumptions, none by default.
 
         Raises
         ------
-        ModelError, RulebookError
-            Where a folder is missing, damaged or changed.
+        ModelError, RulebookError, AssumptionError
+            Where a folder or file is missing, damaged or changed.
         """
-        return cls(load_rulebook(rules), load_model(model), as_of)
+        book = load_rulebook(rules)
+        return cls(book, load_model(model), as_of, load_assumptions(assumptions, book) if assumptions else None)
 
-    def tag(self, text: str) -> Decision:
-        """Tag one text."""
-        return self.tag_many([text])[0]
+    def tag(self, text: str, **columns: str) -> Decision:
+        """Tag one text.
+
+        Parameters
+        ----------
+        text : str
+        **columns : str
+            What else the row tells: ``origin``, ``value_share``, ``destination``, ``end_use``, and columns that assumptions
+            look at.
+        """
+        return self.tag_many([Row("0", text, columns)])[0]
 
     def tag_many(self, items: Iterable[str | Row | Mapping[str, Any] | None]) -> list[Decision]:
         """Tag texts or rows, in order; a text that stands several times is read once.
@@ -73,6 +97,8 @@ class Tagger:
         ----------
         items : iterable of str, Row or mapping
             A mapping has a ``text`` and may have an ``id``; without an id the position is taken. None is an empty text.
+            Its other keys are columns of the row: ``origin``, ``value_share``, ``destination``, ``end_use``, and those that
+            assumptions look at.
 
         Raises
         ------
@@ -80,16 +106,26 @@ class Tagger:
             Where an item is none of these.
         """
         rows = [_row(item, position) for position, item in enumerate(items)]
-        distinct = list({row.text: row for row in rows}.values())
-        answers: dict[str, Decision] = {}
+        distinct = list({self._key(row): row for row in rows}.values())
+        answers: dict[tuple[str, ...], Decision] = {}
         for start in range(0, len(distinct), _AT_ONCE):
             piece = distinct[start : start + _AT_ONCE]
-            answers.update(zip((r.text for r in piece), self._road(piece), strict=True))
-        return [replace(answers[row.text], row_id=row.id) for row in rows]
+            answers.update(zip(map(self._key, piece), self._road(piece), strict=True))
+        return [self._of_row(answers[self._key(row)], row) for row in rows]
+
+    def _key(self, row: Row) -> tuple[str, ...]:
+        """What an answer depends on: the text, and the cells that assumptions look at."""
+        return (row.text, *(str(row.extra.get(column, "")) for column in self._assumer.columns))
+
+    def _of_row(self, d: Decision, row: Row) -> Decision:
+        """The answer to a text as that of one row: its id, and the rules that cut across on what the row tells of the trade."""
+        trade = {name: str(row.extra[name]) for name in COLUMNS if row.extra.get(name) is not None}
+        return replace(d, row_id=row.id, also_applies=self._rules.add(d, trade))
 
     def _road(self, rows: Sequence[Row]) -> list[Decision]:
         facts = self._facts.read(rows)
         scores = self.model.score(facts)
+        facts = self._assumer.add(facts)
         return [decide(f, s, self._judge.judge(f), self._context) for f, s in zip(facts, scores, strict=True)]
 
     def tag_frame(self, frame: pd.DataFrame, text: str | Sequence[str], id: str | None = None) -> pd.DataFrame:
@@ -133,7 +169,8 @@ def _row(item: str | Row | Mapping[str, Any] | None, position: int) -> Row:
     if isinstance(item, Mapping):
         if "text" not in item:
             raise UsageError(f"item {position} has no key 'text'; its keys are: {', '.join(map(str, item))}")
-        return Row(str(item.get("id", position)), join_columns([item["text"]]))
+        extra = {key: value for key, value in item.items() if key not in ("id", "text")}
+        return Row(str(item.get("id", position)), join_columns([item["text"]]), extra)
     if item is None or isinstance(item, str):
         return Row(str(position), item or "")
     raise UsageError(f"item {position} is a {type(item).__name__}: give a text, a Row, or a mapping with a key 'text'")

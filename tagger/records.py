@@ -57,10 +57,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A concept of the lexicon, found in the text."""
+    """A concept of the lexicon, found in the text; ``negated`` where a word beside it denies it."""
 
     concept: str
     span: Span
+    negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Quantity:
     """A figure in the base unit of its dimension; open ends are infinite.
 
     ``kind`` is empty where the text does not say what it is a figure of. ``derived_from`` tells the derivation of a
-    figure that does not stand in the text itself. ``open_low`` and ``open_high`` say that the end itself is not included.
+    figure that does not stand in the text itself; ``assumed`` names the standing assumption that it comes from.
+    ``open_low`` and ``open_high`` say that the end itself is not included.
     """
 
     kind: str
@@ -80,6 +82,7 @@ class Quantity:
     derived_from: str = ""
     open_low: bool = False
     open_high: bool = False
+    assumed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ class ClauseResult:
 
     ``crosses``: a range or tolerance crosses the threshold. ``pointed``: the text is about something meant for the item.
     ``margin`` is the signed relative distance of the deciding figure from its threshold (positive: inside the controlled
-    range), ``None`` without a figure.
+    range), ``None`` without a figure. ``assumptions``: standing assumptions that the truth rests on.
     """
 
     code: str
@@ -162,6 +165,22 @@ class ClauseResult:
     questions: tuple[Question, ...] = ()
     crosses: bool = False
     pointed: bool = False
+    assumptions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """How one rule that cuts across the items stands on what the row says of the trade.
+
+    ``state`` and ``why`` are the rule's legal status on the day; ``needs`` the columns whose cells would decide an UNKNOWN.
+    """
+
+    rule: str
+    truth: Truth
+    state: str
+    why: str
+    needs: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +214,10 @@ class Decision:
     as_of : str
     clauses : tuple of ClauseResult
         Every clause that the text speaks of, with its truth and margin.
+    also_applies : tuple of RuleResult
+        Rules that cut across the items, answered as far as the row tells origin, value share, destination and end use.
+    assumptions : tuple of str
+        Standing assumptions of the user that the answer rests on, each with the fingerprint of its file.
     """
 
     row_id: str
@@ -215,6 +238,14 @@ class Decision:
     as_of: str
     note: str = ""
     clauses: tuple[ClauseResult, ...] = ()
+    also_applies: tuple[RuleResult, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def margin(self) -> float | None:
+        """Signed relative distance of the figure nearest to its threshold, over the clauses that the answer names."""
+        margins = [c.margin for c in self.clauses if c.code in self.codes and c.margin is not None]
+        return min(margins, key=abs) if margins else None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -235,6 +266,12 @@ class Decision:
                 {"code": c.code, "truth": str(c.truth), "margin": None if c.margin is None else round(c.margin, 6)}
                 for c in self.clauses
             ],
+            "margin": None if self.margin is None else round(self.margin, 6),
+            "also_applies": [
+                {"rule": r.rule, "truth": str(r.truth), "state": r.state, "why": r.why, "needs": list(r.needs)}
+                for r in self.also_applies
+            ],
+            "assumptions": list(self.assumptions),
             "legal_status": self.legal_status,
             "announcement": self.announcement,
             "remark_zh": self.remark_zh,
@@ -255,15 +292,29 @@ TAG_COLUMNS = (
     "tag_evidence",
     "tag_quantities",
     "tag_near_threshold",
+    "tag_margin",
     "tag_legal_status",
     "tag_announcement",
     "tag_remark_zh",
+    "tag_also_applies",
+    "tag_assumptions",
+    "tag_as_of",
     "tag_model",
     "tag_rules",
 )
 
 
-def tag_columns(d: Decision) -> dict[str, str | float | bool]:
+def show_rules(results: Iterable[RuleResult]) -> str:
+    """Rule results for a cell: met ones first, each with its status where it is not in force and with what it would need."""
+    order = {Truth.MET: 0, Truth.UNKNOWN: 1, Truth.NOT_MET: 2}
+    shown = []
+    for r in sorted(results, key=lambda r: order[r.truth]):
+        notes = [*([r.state] if r.state != "in_force" else []), *(["needs " + ", ".join(r.needs)] if r.needs else [])]
+        shown.append(f"{r.truth} {r.rule}" + (f" ({'; '.join(notes)})" if notes else ""))
+    return " | ".join(shown)
+
+
+def tag_columns(d: Decision) -> dict[str, str | float | bool | None]:
     """The answer as the flat columns of a tagged catalogue; lists are joined with ``; ``."""
     return {
         "tag_outcome": str(d.outcome),
@@ -275,9 +326,13 @@ def tag_columns(d: Decision) -> dict[str, str | float | bool]:
         "tag_evidence": "; ".join(dict.fromkeys(f"{e.text} [{e.says}]" for e in d.evidence)) or d.note,
         "tag_quantities": "; ".join(show_quantity(q) for q in d.quantities),
         "tag_near_threshold": d.near_threshold,
+        "tag_margin": None if d.margin is None else round(d.margin, 4),
         "tag_legal_status": d.legal_status,
         "tag_announcement": d.announcement,
         "tag_remark_zh": d.remark_zh,
+        "tag_also_applies": show_rules(d.also_applies),
+        "tag_assumptions": "; ".join(d.assumptions),
+        "tag_as_of": d.as_of,
         "tag_model": d.model_id,
         "tag_rules": d.rules_id,
     }

@@ -16,18 +16,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from tagger.errors import RulebookError
 from tagger.law import (
     Announcement,
     AnnouncementFile,
+    Ask,
     Category,
     CategoryFile,
     Clause,
     ClauseFile,
     Kind,
     LexiconTerm,
+    Negation,
     Parameter,
     Pointing,
     QuantityFile,
@@ -39,7 +41,9 @@ from tagger.law import (
     Unit,
     Units,
     Unlisted,
+    Use,
 )
+from tagger.timeline import LegalStatus, legal_status, rule_status
 
 DATA = Path(__file__).parent / "data"
 SEAL = "seal.json"
@@ -47,14 +51,8 @@ LANGUAGES = ("en", "zh", "ja", "de", "ko", "ru", "es", "any")
 FIGURE = "figure:"  # a concept "figure:<kind>" is in a text that holds a figure of the kind
 MATCHES = ("any", "exact", "mask")
 LEXICON_COLUMNS = ["concept", "lang", "term", "match", "note"]
+COLUMNS = ("origin", "value_share", "destination", "end_use")  # what a row may say of the trade
 T = TypeVar("T")
-
-
-class LegalStatus(NamedTuple):
-    """Whether a list is in force on a day, and why."""
-
-    state: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,11 @@ class Rulebook:
     as_of: dt.date
     announcements: tuple[Announcement, ...]
     rules: tuple[Rule, ...]
+    uses: tuple[Use, ...]
+    asks: dict[str, Ask]
     roles: tuple[Role, ...]
     pointing: Pointing
+    negation: Negation
     categories: tuple[Category, ...]
     clauses: tuple[Clause, ...]
     unlisted: tuple[Unlisted, ...]
@@ -169,33 +170,9 @@ class Rulebook:
         """
         return legal_status(self.announcement(announcement_id), on)
 
-
-def legal_status(announcement: Announcement, on: dt.date) -> LegalStatus:
-    """Work out the legal status from the dates of the announcement alone."""
-    a = announcement
-    reported = a.extension_reported_until
-    if a.runs_until and on > a.runs_until:
-        if reported and on <= reported:
-            return LegalStatus("uncertain", f"ended on {a.runs_until} on paper, reported to run to {reported}")
-        return LegalStatus("lapsed", f"ended on {a.runs_until}")
-    if on < a.issued:
-        return LegalStatus("not_yet_in_force", f"issued on {a.issued}")
-    if a.suspended_from and a.suspended_until and a.suspended_from <= on <= a.suspended_until:
-        state = "partly_suspended" if a.suspended_scope else "suspended"
-        scope = f"{a.suspended_scope}: " if a.suspended_scope else ""
-        return LegalStatus(state, f"{scope}suspended from {a.suspended_from} until {a.suspended_until}")
-    if on < a.effective:
-        return LegalStatus("not_yet_in_force", f"takes effect on {a.effective}")
-    if a.suspended_until and reported and a.suspended_until < on <= reported:
-        return LegalStatus(
-            "uncertain",
-            f"suspension ended on {a.suspended_until} on paper, reported extended to {reported} without a formal announcement seen",
-        )
-    since = f"since {a.effective}"
-    if a.suspended_until and on > a.suspended_until:
-        last = max(a.suspended_until, reported or a.suspended_until)
-        since = f"suspension over after {last}, as far as the texts of the rulebook go"
-    return LegalStatus("in_force", since)
+    def rule_status(self, rule: Rule, on: dt.date) -> LegalStatus:
+        """Legal status of a cross-cutting rule on a day."""
+        return rule_status(rule, self.announcement(rule.announcement), on)
 
 
 def load_rulebook(folder: str | Path | None = None, *, sealed: bool = True) -> Rulebook:
@@ -243,8 +220,11 @@ def load_rulebook(folder: str | Path | None = None, *, sealed: bool = True) -> R
         as_of=cast(AnnouncementFile, announcements).as_of,
         announcements=cast(AnnouncementFile, announcements).announcement,
         rules=cast(RuleFile, rules).rule,
+        uses=cast(RuleFile, rules).use,
+        asks={str(column): ask for column, ask in cast(RuleFile, rules).ask.items()},
         roles=cast(RoleFile, roles).role,
         pointing=cast(RoleFile, roles).pointing,
+        negation=cast(RoleFile, roles).negation,
         categories=cast(CategoryFile, categories).category,
         clauses=tuple(c for f in clause_files if f for c in f.clause),
         unlisted=tuple(u for f in clause_files if f for u in f.unlisted),
@@ -359,11 +339,13 @@ def _cross_check(book: Rulebook) -> Iterable[str]:
         yield from (
             f"controls/clauses_{item.category}.toml: unlisted[{item.id}]{f}" for f in _unlisted_faults(item, book, concepts)
         )
+    yield from (f"controls/rules.toml: ask.{column}: is missing" for column in COLUMNS if column not in book.asks)
     for role in book.roles:
         if role.concept not in concepts:
             yield f"controls/roles.toml: role[{role.concept}]: concept is in no lexicon"
     announcements = {a.id for a in book.announcements}
     for rule in book.rules:
+        yield from (f"controls/rules.toml: rule[{rule.id}]{fault}" for fault in _rule_faults(rule, book))
         for id in {rule.announcement, *rule.applies_to} - announcements:
             yield f"controls/rules.toml: rule[{rule.id}]: unknown announcement {id}"
     yield from (f"quantities.toml: {f}" for f in _kind_faults(book))
@@ -389,11 +371,26 @@ def _unlisted_faults(item: Unlisted, book: Rulebook, concepts: set[str]) -> Iter
         yield f".category: unknown category {item.category}"
 
 
+def _rule_faults(rule: Rule, book: Rulebook) -> Iterable[str]:
+    uses = {use.id for use in book.uses}
+    figures = {figure.quantity for figure in rule.figures}
+    for name in sorted(set(rule.scope) - set(book.labels) - {"all"}):
+        if not any(clause.code.startswith(name) for clause in book.clauses):
+            yield f".scope: {name} is no category, no code and not 'all'"
+    for i, test in enumerate(rule.tests):
+        if test.use and test.use not in uses:
+            yield f".tests[{i}].use: unknown use {test.use}"
+        if test.figure and (test.figure not in figures or test.figure not in book.kinds):
+            yield f".tests[{i}].figure: {test.figure} is no figure of the rule, or no kind of quantities.toml"
+        if test.column == "" and not test.ask_en:
+            yield f".tests[{i}]: what no column tells needs ask_en and ask_zh"
+
+
 def _kind_faults(book: Rulebook) -> Iterable[str]:
     dimensions = {d.name for d in book.units.dimension}
-    for element, name in book.quantities.composition.items():
+    for place, name in _kinds_named(book.quantities):
         if name not in book.kinds:
-            yield f"composition.{element}: unknown kind {name}"
+            yield f"{place}: unknown kind {name}"
     for kind in book.quantities.kind:
         if kind.dimension not in dimensions:
             yield f"kind[{kind.name}].dimension: unknown dimension {kind.dimension}"
@@ -401,6 +398,25 @@ def _kind_faults(book: Rulebook) -> Iterable[str]:
             yield f"kind[{kind.name}]: unknown kind {other}"
         if kind.unitless and kind.unitless not in book.unit_forms and kind.unitless.lower() not in book.unit_forms:
             yield f"kind[{kind.name}].unitless: unknown unit {kind.unitless}"
+
+
+def _kinds_named(quantities: QuantityFile) -> Iterable[tuple[str, str]]:
+    """Every place of quantities.toml that names a kind, with the name."""
+    yield from ((f"composition.{element}", name) for element, name in quantities.composition.items())
+    yield from ((f"words.labels.{label}", name) for label, name in quantities.words.labels.items())
+    for i, derived in enumerate(quantities.derived):
+        names = [derived.kind, *derived.unless, *(f.kind for f in derived.factors)]
+        yield from ((f"derived[{i}]", name) for name in names)
+    pack = quantities.pack
+    named = (pack.series_kind, pack.parallel_kind, pack.kind, pack.voltage, pack.charge, pack.energy, pack.cell_mass, *pack.mass)
+    yield from (("pack", name) for name in named)
+    for context in quantities.context:
+        yield from (("context", name) for name in (context.kind, *context.of))
+    for conversion in quantities.conversion:
+        yield from (("conversion", name) for name in (conversion.kind, conversion.of))
+    for kind in quantities.kind:
+        yield from ((f"kind[{kind.name}]", name) for name in (kind.outside, kind.capped, *kind.beside, *kind.instead_of) if name)
+    yield from (("assay.silent", silent.kind) for silent in quantities.assay.silent)
 
 
 def _doubles(what: str, names: Iterable[str]) -> Iterable[str]:

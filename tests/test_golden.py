@@ -12,7 +12,7 @@ import pytest
 from tagger.pipeline import Tagger
 from tagger.rulebook import Rulebook
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden" / "rows"
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tagger.decisions.clauses import ClauseJudge
 from tagger.facts.quantities import QuantityReader
+from tagger.facts.reader import FactReader
 from tagger.facts.text import normalise
 from tagger.pipeline import Tagger
-from tagger.records import Row
+from tagger.records import Row, Truth
 from tagger.rulebook import Rulebook
 
 PIECES = [
@@ -78,6 +80,65 @@ def test_ranges_keep_their_ends(book: Rulebook, low: float, width: float, sign: 
     low, high = round(low, 2), round(low + width, 2)
     found = QuantityReader(book.units, book.quantities).read(normalise(f"{low}{sign}{high}Wh/kg"))
     assert [(q.low, q.high) for q in found] == [(pytest.approx(low), pytest.approx(high))]
+
+
+# One text for each one-sided threshold of a clause that asks for little else: {} takes the figure in the clause's own unit.
+ONE_SIDED = [
+    ("3A001", "Li-ion cell {} Wh/kg", ">=", 300.0),
+    ("3B901.c.1.a", "vertical granulation kettle {} m3 for graphite anode material", ">=", 5.0),
+    ("3B901.c.3.a", "融合包覆机 {}L 石墨负极包覆", ">", 300.0),
+    ("3B901.c.3.b", "spray dryer {} m3 for coating graphite anode material", ">", 60.0),
+    ("3C901.a.1", "LFP cathode powder, compaction density {} g/cm3, specific capacity 160 mAh/g", ">=", 2.5),
+    ("1C905.a.4", "NdFeB magnet, dysprosium {} %", ">", 0.0),
+    ("2B901", "cubic press, cylinder diameter {} mm, design pressure 4 GPa", ">=", 500.0),
+    ("2C902.c", "synthetic diamond wire saw, core wire diameter {} um, grit 5-8 um, breaking force 7 N", "<=", 45.0),
+    ("3C003.c", "antimony trioxide {} %", ">=", 99.99),
+]
+SAME_UNITS = [
+    ("3B901.c.1.a", "vertical granulation kettle {} for graphite anode material", [("m3", 1.0), ("L", 1000.0), ("立方", 1.0), ("升", 1000.0)]),
+    ("3B901.c.3.c", "CVD rotary kiln for graphite anode, barrel diameter {}", [("m", 1.0), ("mm", 1000.0), ("cm", 100.0)]),
+    ("2C902.c", "synthetic diamond wire saw, core wire diameter {}, grit 5-8 um, breaking force 7 N", [("mm", 1.0), ("um", 1000.0), ("微米", 1000.0)]),
+    ("2B901", "cubic press, cylinder diameter 400 mm, design pressure {}", [("GPa", 1.0), ("MPa", 1000.0), ("kbar", 10.0)]),
+]  # fmt: skip
+
+
+def truth_of(parts: tuple[FactReader, ClauseJudge], code: str, text: str) -> Truth:
+    reader, judge = parts
+    facts = reader.read([Row("1", text)])[0]
+    return next(r.truth for r in judge.judge(facts).clauses if r.code == code)
+
+
+@pytest.fixture(scope="module")
+def parts(book: Rulebook) -> tuple[FactReader, ClauseJudge]:
+    return FactReader(book), ClauseJudge(book)
+
+
+@given(case=st.sampled_from(ONE_SIDED), share=st.floats(0.001, 3), more=st.floats(0, 3))
+@relaxed
+def test_going_on_past_a_threshold_never_leaves_the_clause(
+    parts: tuple[FactReader, ClauseJudge], case: tuple[str, str, str, float], share: float, more: float
+) -> None:
+    code, text, operator, threshold = case
+    scale = threshold or 1.0
+    first = scale * share if scale < 90 or operator != ">=" or code != "3C003.c" else 99 + min(share, 0.9)
+    second = first * (1 + more) if operator in (">", ">=") else first / (1 + more)
+    second = min(second, 100.0) if "%" in text else second
+    truths = [truth_of(parts, code, text.format(f"{v:.4f}")) for v in (first, second)]
+    assert not (truths[0] == Truth.MET and truths[1] == Truth.NOT_MET), (first, second, truths)
+    inside = {">=": first >= threshold, ">": first > threshold, "<=": first <= threshold}[operator]
+    clear = abs(round(first, 4) - threshold) > 1e-3 * scale
+    assert not clear or truths[0] == (Truth.MET if inside else Truth.NOT_MET), (first, truths)
+
+
+@given(case=st.sampled_from(SAME_UNITS), share=st.floats(0.05, 20))
+@relaxed
+def test_the_unit_never_changes_a_verdict(
+    parts: tuple[FactReader, ClauseJudge], case: tuple[str, str, list[tuple[str, float]]], share: float
+) -> None:
+    code, text, units = case
+    value = round(share, 3) / (100 if code == "2C902.c" else 1)
+    truths = {unit: truth_of(parts, code, text.format(f"{value * factor:.7g} {unit}")) for unit, factor in units}
+    assert len(set(truths.values())) == 1, (value, truths)
 
 
 @given(value=st.floats(0.01, 9999), factor=st.sampled_from([("L", 0.001), ("m3", 1.0), ("立方", 1.0), ("升", 0.001)]))

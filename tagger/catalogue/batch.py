@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,19 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """Which columns to read and how to write."""
+    """Which columns to read and how to write; ``trade`` names the columns with origin, value_share, destination and end_use."""
 
     text: tuple[str, ...]
     id: str | None = None
     encoding: str | None = None
     sheet: str | None = None
     safe_cells: bool = False
+    trade: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def needed(self) -> list[str]:
+        """Columns of the catalogue that are read."""
+        return [*self.text, *([self.id] if self.id else []), *self.trade.values()]
 
 
 @dataclass(slots=True)
@@ -65,7 +71,7 @@ def open_catalogue(source: Path, target: Path, options: BatchOptions) -> Source:
         raise UsageError(f"{target} is the input itself: name another file to write")
     check_target(target)
     table = open_source(source, options.encoding, options.sheet)
-    _positions(table, [*options.text, *([options.id] if options.id else [])])
+    _positions(table, options.needed)
     return table
 
 
@@ -92,15 +98,19 @@ def tag_catalogue(table: Source, target: Path, options: BatchOptions, tagger: Ta
     CatalogueError
         Where the source cannot be read to its end or the target cannot be written.
     """
-    columns = _positions(table, options.text)
-    ids = _positions(table, (options.id,)) if options.id else None
+    columns = _Columns(
+        _positions(table, options.text),
+        _positions(table, (options.id,))[0] if options.id else None,
+        dict(zip(options.trade, _positions(table, list(options.trade.values())), strict=True))
+        | dict(zip(tagger.assumptions.columns, _positions(table, tagger.assumptions.columns), strict=True)),
+    )
     summary = Summary(table.path, target, review_path(target), table.about)
     with (
         ReviewQueue.replacing(summary.review) as queue,
         open_sink(target, table, TAG_COLUMNS, safe_cells=options.safe_cells) as sink,
     ):
         for batch in table.batches(ROWS_AT_ONCE):
-            rows = _rows(batch, columns, ids, summary.rows)
+            rows = _rows(batch, columns, summary.rows)
             decisions = _with_faults(tagger.tag_many(rows), batch)
             tags = [list(tag_columns(d).values()) for d in decisions]
             sink.write(batch, tags)
@@ -113,6 +123,36 @@ def tag_catalogue(table: Source, target: Path, options: BatchOptions, tagger: Ta
     return summary
 
 
+def find_row(source: Path, wanted: str, text: tuple[str, ...], id: str | None = None) -> Row:
+    """Find one row of a catalogue.
+
+    Parameters
+    ----------
+    source : Path
+    wanted : str
+        Its id; without an id column, its number, the first row of data being 1.
+    text : tuple of str
+        Columns with the description.
+    id : str, optional
+
+    Raises
+    ------
+    UsageError
+        Where a column or the row is not there, or several rows have the id.
+    """
+    table = open_source(source)
+    positions = _Columns(_positions(table, text), _positions(table, (id,))[0] if id else None, {})
+    rows: list[Row] = []
+    done = 0
+    for batch in table.batches(ROWS_AT_ONCE):
+        rows += [row for row in _rows(batch, positions, done) if row.id == wanted]
+        done += len(batch.rows)
+    if len(rows) != 1:
+        found = f"{len(rows)} rows" if rows else "no row"
+        raise UsageError(f"{source} has {found} with {f'{id} {wanted!r}' if id else f'the number {wanted}, of {done}'}")
+    return rows[0]
+
+
 def _positions(table: Source, names: Sequence[str]) -> list[int]:
     for name in names:
         if name not in table.columns:
@@ -121,12 +161,21 @@ def _positions(table: Source, names: Sequence[str]) -> list[int]:
     return [table.columns.index(name) for name in names]
 
 
-def _rows(batch: Batch, columns: Sequence[int], ids: Sequence[int] | None, done: int) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where the cells stand that a row is made of."""
+
+    text: list[int]
+    id: int | None
+    extra: dict[str, int]
+
+
+def _rows(batch: Batch, columns: _Columns, done: int) -> list[Row]:
     rows = []
     for n, cells in enumerate(batch.rows, done + 1):
-        text = join_columns(cell_text(cells[i]) for i in columns if i < len(cells))
-        id = cell_text(cells[ids[0]]) if ids and ids[0] < len(cells) else str(n)
-        rows.append(Row(id, text))
+        text = join_columns(cell_text(cells[i]) for i in columns.text if i < len(cells))
+        id = cell_text(cells[columns.id]) if columns.id is not None and columns.id < len(cells) else str(n)
+        rows.append(Row(id, text, {name: cell_text(cells[i]) for name, i in columns.extra.items() if i < len(cells)}))
     return rows
 
 

@@ -543,7 +543,7 @@ class ParquetSink:
         self._columns = source.columns
         schema = getattr(source, "schema", None)
         fields = [schema.field(i) if schema is not None else pa.field(source.columns[i], pa.string()) for i in self._keep]
-        types = {"tag_confidence": pa.float64(), "tag_near_threshold": pa.bool_()}
+        types = {"tag_confidence": pa.float64(), "tag_margin": pa.float64(), "tag_near_threshold": pa.bool_()}
         self._tags = [pa.field(name, types.get(name, pa.string())) for name in added]
         self._schema = pa.schema([*fields, *self._tags], metadata=schema.metadata if schema is not None else None)
         self._typed = schema is not None

@@ -13,13 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
-from tagger.facts.derived import readable
+from tagger.facts.readable import readable
 from tagger.law import Clause, Condition, Kind, Parameter, Unlisted
 from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Span, Term, Truth
 from tagger.rulebook import FIGURE, Rulebook, concepts_of
 
 _SAME = 1e-9  # relative difference below which two figures are the same figure
-_IN_TOLERANCE = 0.03  # "915 MHz" in a list of allowed values also covers 922 MHz, as magnetrons drift
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
@@ -35,6 +34,14 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class _Said:
+    """Terms that the text states, and terms that it denies, by concept."""
+
+    terms: Terms
+    denied: Terms
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """One condition of a clause, judged."""
 
@@ -43,6 +50,7 @@ class _Part:
     question: Question | None = None
     margin: float | None = None
     crosses: bool = False
+    assumptions: tuple[str, ...] = ()
 
 
 class ClauseJudge:
@@ -76,7 +84,8 @@ class ClauseJudge:
         self._pointed_from = re.compile(
             rf"(?:^|[^\w])(?:{_words(book.pointing.before)})\s*$|(?:{_words(book.pointing.before, wide=True)})\s*$"
         )
-        self._pointed_by = re.compile(rf"\s?(?:{_words(book.pointing.after, wide=True)})")
+        but_not = _words(book.pointing.but_not, wide=True)
+        self._pointed_by = re.compile(rf"\s?(?!{but_not})(?:{_words(book.pointing.after, wide=True)})")
         # the first group of a subject is the noun; the others (forms, uses) occur in any text
         self._nouns = frozenset((*self._clauses, *self._unlisted))
         common = _beside_the_noun(book) - self._nouns
@@ -88,18 +97,20 @@ class ClauseJudge:
     def judge(self, facts: Facts) -> Judged:
         """Truth of every clause whose subject the text names; the others are not spoken of."""
         terms: dict[str, list[Term]] = defaultdict(list)
+        denied: dict[str, list[Term]] = defaultdict(list)
         for term in facts.terms:
             if term.concept in self._used:
-                terms[term.concept].append(term)
+                (denied if term.negated else terms)[term.concept].append(term)
         for q in facts.quantities:
-            if f"{FIGURE}{q.kind}" in self._used and q.high > 0:  # "Ho: 0" states no holmium
+            if f"{FIGURE}{q.kind}" in self._used and q.high > 0 and not q.assumed:  # "Ho: 0" states no holmium
                 terms[f"{FIGURE}{q.kind}"].append(Term(f"{FIGURE}{q.kind}", q.span))
+        said = _Said(terms, denied)
         clauses = {c.code: c for concept in terms for c in self._clauses.get(concept, ())}
         results = []
         for code in sorted(clauses, key=self._order.__getitem__):
             named = _subject(clauses[code].subject, clauses[code].within_chars, terms)
             if named:
-                result = self._clause(clauses[code], named, facts, terms)
+                result = self._clause(clauses[code], named, facts, said)
                 results.append(self._pointed(clauses[code], result, facts, terms))
         items = {u.id: u for concept in terms for u in self._unlisted.get(concept, ())}
         unlisted = []
@@ -110,13 +121,14 @@ class ClauseJudge:
         spoken = frozenset(c for t in facts.terms for c in self._categories.get(t.concept, ()))
         return Judged(tuple(results), tuple(unlisted), self._nouns.isdisjoint(terms), spoken)
 
-    def _clause(self, clause: Clause, named: Sequence[Term], facts: Facts, terms: Terms) -> ClauseResult:
-        names = tuple(_shown(facts, t, "names " + t.concept, clause.code) for t in named)
+    def _clause(self, clause: Clause, named: Sequence[Term], facts: Facts, said: _Said) -> ClauseResult:
+        terms = said.terms
+        names = tuple(_shown(facts, t, "names " + t.concept, clause.code) for t in dict.fromkeys(named))
         excluding = [terms[c][0] for c in clause.excluded_by if c in terms]
         if excluding:
             shown = tuple(_shown(facts, t, "excludes: " + t.concept, clause.code) for t in excluding)
             return ClauseResult(clause.code, Truth.NOT_MET, None, (*names, *shown))
-        parts = [self._condition(c, clause, facts, terms) for c in clause.conditions]
+        parts = [self._condition(c, clause, facts, said) for c in clause.conditions]
         parts += self._parameters(clause, facts, terms)
         whole = _all(parts)
         if whole.truth == Truth.MET:
@@ -133,6 +145,7 @@ class ClauseJudge:
             evidence=(*names, *(e for e in whole.evidence if (e.span, e.says) not in again)),
             questions=questions if whole.truth == Truth.UNKNOWN else (),
             crosses=any(p.crosses for p in parts) and whole.truth == Truth.UNKNOWN,
+            assumptions=whole.assumptions,
         )
 
     def _pointed(self, clause: Clause, result: ClauseResult, facts: Facts, terms: Terms) -> ClauseResult:
@@ -142,18 +155,34 @@ class ClauseJudge:
             return result
         mentions = [t.span for concept in clause.subject[0] for t in terms.get(concept, ())]
         outer = [s for s in mentions if not any(o != s and o.start <= s.start and s.end <= o.end for o in mentions)]
-        if not all(self._is_pointed(facts.clean.original, span) for span in outer):
+        if not all(self._is_pointed(facts, span) for span in outer):
             return result
         question = Question(pointing.ask_en, pointing.ask_zh)
         return replace(result, truth=Truth.UNKNOWN, questions=(question, *result.questions), crosses=False, pointed=True)
 
-    def _is_pointed(self, text: str, span: Span) -> bool:
-        before, behind = text[max(0, span.start - 20) : span.start].lower(), text[span.end : span.end + 8].lower()
-        return bool(self._pointed_from.search(before) or self._pointed_by.match(behind))
+    def _is_pointed(self, facts: Facts, span: Span) -> bool:
+        """Whether a mention stands behind a word such as ``for``; terms and figures may stand between (``for 21700 cells``)."""
+        text = facts.clean.original
+        spans = [*(t.span for t in facts.terms), *(q.span for q in facts.quantities)]
+        behind = [span.end, *(s.end for s in spans if s.start >= span.end and not text[span.end : s.start].strip())]
+        if any(self._pointed_by.match(text[end : end + 8].lower()) for end in behind):
+            return True
+        start = span.start
+        inner = [s for s in spans if s.start < start]
+        while True:
+            if self._pointed_from.search(text[max(0, start - 20) : start].lower()):
+                return True
+            touching = [s.start for s in inner if s.start < start and s.end <= start and not text[s.end : start].strip(" -")]
+            if not touching:
+                return False
+            start = min(touching)
 
-    def _condition(self, condition: Condition, clause: Clause, facts: Facts, terms: Terms) -> _Part:
+    def _condition(self, condition: Condition, clause: Clause, facts: Facts, said: _Said) -> _Part:
+        terms = said.terms
         stated = [terms[c][0] for c in condition.any_of if c in terms]
         denied = [terms[c][0] for c in condition.denied_by if c in terms]
+        if not stated:
+            denied += [said.denied[c][0] for c in condition.any_of if c in said.denied]
         shown = tuple(
             [_shown(facts, t, "states " + t.concept, clause.code) for t in stated]
             + [_shown(facts, t, "speaks against: " + t.concept, clause.code) for t in denied]
@@ -184,36 +213,54 @@ class ClauseJudge:
             parts = [_any(parts)]
         for alt_set in dict.fromkeys(p.alt_set for p in clause.parameters if p.alt_set):
             members = [p for p in clause.parameters if p.alt_set == alt_set]
+            alternatives = list(dict.fromkeys(p.alt for p in members))
+            if alt_set in clause.shapes:
+                alternatives = self._shapes_named(members, facts) or alternatives
             branches = []
-            for alt in dict.fromkeys(p.alt for p in members):
+            for alt in alternatives:
                 group = [p for p in members if p.alt == alt]
                 branches.append(_all([self._parameter(p, clause, [*fixed, *group], facts, terms) for p in group]))
             parts.append(_any(branches))
         return parts
 
+    def _shapes_named(self, members: Sequence[Parameter], facts: Facts) -> list[str]:
+        """Of alternatives that are shapes, those of which the text has a figure that no other shape asks for."""
+        shapes: dict[str, set[str]] = defaultdict(set)
+        for p in members:
+            shapes[p.quantity].add(p.alt)
+        own = [p for p in members if p.unit and len(shapes[p.quantity]) == 1]
+        return list(dict.fromkeys(p.alt for p in own if self._figures(self._book.kinds[p.quantity], facts.quantities, bare=False)))
+
     def _parameter(self, p: Parameter, clause: Clause, together: Sequence[Parameter], facts: Facts, terms: Terms) -> _Part:
         """One parameter; ``together`` are those that must be met with it, which unnamed figures could equally be."""
         question = self._question(p, clause)
         kind = self._book.kinds.get(p.quantity) if p.unit else None
+        assumed: list[tuple[Quantity, ...]] = []
         if kind is not None:
-            alike = [o for o in together if o.unit and self._book.kinds[o.quantity].dimension == kind.dimension]
+            kinds = ((o, self._book.kinds[o.quantity]) for o in together if o.unit)
+            alike = [o for o, k in kinds if k.dimension == kind.dimension and (k.bare or k is kind)]
             only = len({o.quantity for o in alike}) == 1
-            figures = self._figures(kind, facts.quantities, bare=only)
+            every = self._figures(kind, facts.quantities, bare=only)
+            figures = [group for group in every if not any(q.assumed for q in group)]
+            assumed = [group for group in every if group not in figures]
             if figures:
                 part = self._compared(p, clause, figures, facts, question)
                 return replace(part, truth=Truth.UNKNOWN) if part.truth == Truth.NOT_MET and self._open(p, kind, facts) else part
         stated = [terms[c][0] for c in p.stated_by if c in terms]
         denied = [terms[c][0] for c in p.denied_by if c in terms]
+        if assumed and not stated and not denied:  # what the text itself says comes first
+            part = self._compared(p, clause, assumed, facts, question)
+            return replace(part, assumptions=tuple(dict.fromkeys(q.assumed for group in assumed for q in group)))
         shown = tuple(_shown(facts, t, "states " + t.concept, clause.code) for t in (*stated, *denied))
         return _Part(_stated(bool(stated), bool(denied)), shown, question)
 
     def _open(self, p: Parameter, kind: Kind, facts: Facts) -> bool:
         """Whether the text names no figure as this kind, yet holds an unnamed one that could be it and would not fail."""
-        if kind.bare is None or kind.sides or any(q.kind == kind.name for q in facts.quantities):
+        if kind.bare is None or kind.sides or any(q.kind == kind.name and not q.assumed for q in facts.quantities):
             return False
         low, high = kind.bare
         unnamed = [q for q in facts.quantities if q.dimension == kind.dimension and not q.kind and low <= q.high and q.low <= high]
-        return any(_compare(q, p.operator, self._thresholds(p))[0] != Truth.NOT_MET for q in unnamed)
+        return any(compare(q, p.operator, self._thresholds(p))[0] != Truth.NOT_MET for q in unnamed)
 
     def _figures(self, kind: Kind, quantities: Sequence[Quantity], *, bare: bool) -> list[tuple[Quantity, ...]]:
         """Figures to compare; for a kind with sides, one group of three."""
@@ -229,7 +276,14 @@ class ClauseJudge:
         for group in figures:
             thresholds = self._thresholds(p)
             pairs = list(zip(group, thresholds, strict=True)) if len(group) > 1 else [(group[0], thresholds)]
-            outcomes = [_compare(q, p.operator, t if isinstance(t, list) else [t]) for q, t in pairs]
+            share = self._book.settings.decision.listed_value
+            outcomes = [compare(q, p.operator, t if isinstance(t, list) else [t], share) for q, t in pairs]
+            if p.unsure_from is not None:
+                unsure = self._book.to_base(p.unsure_from, p.unit)
+                outcomes = [
+                    (Truth.UNKNOWN if o == Truth.NOT_MET and q.high >= unsure and t > unsure else o, m)
+                    for (q, t), (o, m) in zip(zip(group, thresholds, strict=False), outcomes, strict=True)
+                ]
             if p.equality_unsure:
                 outcomes = [
                     (Truth.UNKNOWN if any(_same(e, thresholds[0]) for e in (q.low, q.high)) else o, m)
@@ -328,15 +382,15 @@ def _stated(stated: bool, denied: bool) -> Truth:
     return Truth.MET if stated else Truth.NOT_MET
 
 
-def _compare(q: Quantity, operator: str, thresholds: Sequence[float]) -> tuple[Truth, float | None]:
+def compare(q: Quantity, operator: str, thresholds: Sequence[float], listed_value: float = 0.0) -> tuple[Truth, float | None]:
     """Truth of ``quantity operator threshold`` and the signed relative distance (positive: inside)."""
     if operator == "between":
-        low = _compare(q, ">=", [thresholds[0]])
-        high = _compare(q, "<=", [thresholds[1]])
+        low = compare(q, ">=", [thresholds[0]])
+        high = compare(q, "<=", [thresholds[1]])
         margins = [m for _, m in (low, high) if m is not None]
         return _and((low[0], high[0])), min(margins) if margins else None
     if operator in ("in", "=", "is"):
-        hits = [_band(q, t) for t in thresholds]
+        hits = [_band(q, t, listed_value) for t in thresholds]
         return _or(hits), None
     threshold = thresholds[0]
     if operator in (">=", ">"):
@@ -352,8 +406,8 @@ def _compare(q: Quantity, operator: str, thresholds: Sequence[float]) -> tuple[T
     return _truth(met, failed), _margin(threshold - nearest, threshold)
 
 
-def _band(q: Quantity, value: float) -> Truth:
-    low, high = value * (1 - _IN_TOLERANCE), value * (1 + _IN_TOLERANCE)
+def _band(q: Quantity, value: float, share: float) -> Truth:
+    low, high = value * (1 - share), value * (1 + share)
     if low <= q.low and q.high <= high:
         return Truth.MET
     return Truth.NOT_MET if q.high < low or q.low > high else Truth.UNKNOWN
@@ -391,19 +445,20 @@ def _all(parts: Sequence[_Part]) -> _Part:
     """All parts must be met."""
     truth = _and(p.truth for p in parts)
     deciding = [p for p in parts if p.truth == truth] if truth != Truth.MET else parts
-    return _joined(truth, parts, deciding)
+    return _joined(truth, parts, deciding, one_is_enough=truth == Truth.NOT_MET)
 
 
 def _any(parts: Sequence[_Part]) -> _Part:
     """One part is enough."""
     truth = _or(p.truth for p in parts)
     deciding = [p for p in parts if p.truth == truth]
-    joined = _joined(truth, parts, deciding)
+    joined = _joined(truth, parts, deciding, one_is_enough=truth == Truth.MET)
     margins = [p.margin for p in deciding if p.margin is not None]
     return replace(joined, margin=max(margins) if margins else None)
 
 
-def _joined(truth: Truth, parts: Sequence[_Part], deciding: Sequence[_Part]) -> _Part:
+def _joined(truth: Truth, parts: Sequence[_Part], deciding: Sequence[_Part], *, one_is_enough: bool) -> _Part:
+    rests = not one_is_enough or all(p.assumptions for p in deciding)
     margins = [p.margin for p in parts if p.margin is not None]
     return _Part(
         truth=truth,
@@ -411,6 +466,7 @@ def _joined(truth: Truth, parts: Sequence[_Part], deciding: Sequence[_Part]) -> 
         question=next((p.question for p in deciding if p.question), None),
         margin=min(margins) if margins else None,
         crosses=any(p.crosses for p in deciding),
+        assumptions=tuple(dict.fromkeys(a for p in deciding for a in p.assumptions)) if rests else (),
     )
 
 

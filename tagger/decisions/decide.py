@@ -26,6 +26,7 @@ class Context:
     book: Rulebook
     as_of: dt.date
     model_id: str
+    assumptions_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,8 @@ def _doubt(scores: Scores) -> Reason:
 def _dressed(verdict: _Verdict, facts: Facts, scores: Scores, judged: Judged, context: Context) -> Decision:
     book = context.book
     band = book.settings.decision.near_threshold
-    near = [r for r in verdict.shown if r.margin is not None and abs(r.margin) <= band]
+    near = [r for r in verdict.shown if r.margin is not None and abs(r.margin) <= band and not r.assumptions]
+    rests_on = dict.fromkeys(a for r in verdict.shown for a in r.assumptions)
     codes = [r.code for r in verdict.shown]
     announcement = book.announcement(book.clause(codes[0]).announcement) if codes else None
     remark = ""
@@ -211,4 +213,5 @@ def _dressed(verdict: _Verdict, facts: Facts, scores: Scores, judged: Judged, co
         as_of=context.as_of.isoformat(),
         note=verdict.note,
         clauses=judged.clauses,
+        assumptions=tuple(f"{a} ({context.assumptions_id})" for a in rests_on),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tagger.facts.derived import readable
+from tagger.facts.readable import readable
 from tagger.records import ClauseResult, Quantity
 from tagger.rulebook import Rulebook
 
@@ -50,7 +50,7 @@ def _figure_zh(book: Rulebook, name: str, unit: str, quantities: Sequence[Quanti
     kind = book.kinds.get(name) if unit else None
     if kind is None:
         return ""
-    found = readable(kind, quantities)
+    found = [q for q in readable(kind, quantities) if not q.assumed]
     if not found:
         return ""
     low = book.from_base(min(q.low for q in found), unit)

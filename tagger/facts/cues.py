@@ -9,23 +9,60 @@ from tagger.facts.numbers import any_of
 from tagger.facts.text import normalise
 from tagger.law import Kind
 
+_ONE_HAN = re.compile("[\u4e00-\u9fff]")
+_JOINTS = " :=("
+
 
 class Cues:
-    """Words that name the kinds of one dimension."""
+    """Words that name the kinds of one dimension.
 
-    def __init__(self, kinds: Iterable[Kind], dimension: str) -> None:
-        self._kind = {normalise(cue).folded: k.name for k in kinds if k.dimension == dimension for cue in k.cues}
-        self._pattern = re.compile(any_of(self._kind)) if self._kind else None
+    Parameters
+    ----------
+    kinds : iterable of Kind
+    dimension : str
+    heads : iterable of str
+        Words that say no more than the dimension (volume, density): right behind a word that says more they yield to it.
+    """
+
+    def __init__(self, kinds: Iterable[Kind], dimension: str, heads: Iterable[str] = ()) -> None:
+        own = [(normalise(cue).folded, k) for k in kinds if k.dimension == dimension for cue in k.cues]
+        self._kind = {cue.removeprefix("*"): k.name for cue, k in own}
+        self._compounds = tuple(cue[1:] for cue, _ in own if cue[0] == "*")
+        self._instead = {k.name: k.instead_of for _, k in own if k.instead_of}
+        self._heads = frozenset(normalise(word).folded for word in heads)
+        single = r"(?![\u4e00-\u9fff])"  # 高 of a height, not of 最高使用
+        bounded = [cue for cue, _ in own if not (dimension == "length" and _ONE_HAN.fullmatch(cue))]
+        patterns = [any_of(bounded)] if bounded else []
+        patterns += [re.escape(cue) + single for cue, _ in own if dimension == "length" and _ONE_HAN.fullmatch(cue)]
+        self._pattern = re.compile("|".join(patterns)) if patterns else None
 
     def _all(self, text: str) -> list[tuple[str, int, int]]:
         if self._pattern is None:
             return []
-        return [(self._kind[m.group()], m.start(), m.end()) for m in self._pattern.finditer(text)]
+        found: list[tuple[str, int, int]] = []
+        for match in self._pattern.finditer(text):
+            kind = self._of(match.group())
+            joined = bool(found) and not text[found[-1][2] : match.start()].strip(_JOINTS)
+            if joined and (
+                match.group() in self._heads or kind in self._instead.get(found[-1][0], ())
+            ):  # "mixing chamber volume", "缸径：φ700": the first word is the special one
+                found[-1] = (found[-1][0], found[-1][1], match.end())
+            else:
+                found.append((kind, match.start(), match.end()))
+        return found
+
+    def _of(self, word: str) -> str:
+        """The kind that a word names; of a compound, by its end."""
+        return self._kind[word] if word in self._kind else next(self._kind[c] for c in self._compounds if word.endswith(c))
 
     def last(self, text: str) -> tuple[str, int, int] | None:
-        """Kind, start and end of the cue that ends last."""
+        """Kind, start and end of the cue that ends last; its kind yields to one before it that stands instead of it."""
         found = self._all(text)
-        return found[-1] if found else None
+        if not found:
+            return None
+        kind, start, end = found[-1]
+        instead = next((k for k, *_ in reversed(found[:-1]) if kind in self._instead.get(k, ())), kind)
+        return instead, start, end
 
     def first(self, text: str) -> tuple[str, int, int] | None:
         """Kind, start and end of the cue that starts first."""

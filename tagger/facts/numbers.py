@@ -12,11 +12,13 @@ from typing import Any
 _NUMBER = re.compile(
     r"10\^[-+]?\d{1,2}"
     r"|(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])|\d+(?:[.,]\d+)?|(?<![\d.])\.\d+)"
-    r"(?:\s?[x×*·]\s?10\s?\^?\s?[-+]?\d{1,2}(?!\d)|e[-+]\d{1,2}(?![\d.])|e\d{1,2}(?![\w.]))?"
+    r"(?:\s?[x×*·]\s?10\s?(?:\^\s?[-+]?|-)\d{1,2}(?!\d)|e[-+]\d{1,2}(?![\d.])|e\d{1,2}(?![\w.]))?"
 )
 # Where a text has a decimal comma or is German, Spanish or Russian, a dot or space before three digits groups thousands: 6.000 L.
 _CONTINENTAL = re.compile(r"(?<![\d,])\d{1,3},\d{1,2}(?!\d)|[äöüßñ¿áéíóú]|[а-яё]{3}")
-_CONTINENTAL_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:[. ]\d{3})+(?:,\d+)?(?![\d.,]|\s?[x×*])")
+_CONTINENTAL_THOUSANDS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?:[. ]\d{3})+(?:,\d+)?(?![\d.,]|\s?[x×*х])")
+# A temperature has no three decimals: 1.600 °C and 1 050 °C are thousands in any language.
+_DEGREES_THOUSANDS = re.compile(r"(?<![\d.,])[1-9][. ]\d{3}(?=\s?(?:°|℃|deg))")
 _POWER_ONLY = re.compile(r"10\^([-+]?\d{1,2})$")
 _MANTISSA = re.compile(r"^([\d.,]+)(?:\s?[x×*·]\s?10\s?\^?\s?([-+]?\d{1,2})|e([-+]?\d{1,2}))?$")
 
@@ -42,6 +44,8 @@ def numbers(folded: str, multipliers: Mapping[str, float]) -> Iterator[Number]:
     """
     factor_after = _factor_after(tuple(multipliers)) if multipliers else None
     thousands = {m.start(): m for m in _CONTINENTAL_THOUSANDS.finditer(folded)} if _CONTINENTAL.search(folded) else {}
+    if "°" in folded or "℃" in folded or "deg" in folded:
+        thousands |= {m.start(): m for m in _DEGREES_THOUSANDS.finditer(folded)}
     done = 0
     for plain in _NUMBER.finditer(folded):
         if plain.start() < done:
@@ -92,20 +96,25 @@ def any_of(words: Iterable[str], *, spaced: bool = False) -> str:
         Lower-case words.
     spaced : bool
         Units: a space inside is optional in the text, and letters may stand directly in front.
+
+    Notes
+    -----
+    A word with a star in front may be the end of a compound: ``*temperatur`` finds ``eintrittstemperatur``.
     """
     tree: dict[str, Any] = {}
     for word in words:
         if not word:
             continue
-        steps = [r"\s?" if c == " " and spaced else re.escape(c) for c in word]
-        if not spaced and re.match(r"[a-zа-яё]", word):
+        compound = word[0] == "*" and len(word) > 1
+        steps = [r"\s?" if c == " " and spaced else re.escape(c) for c in word[compound:]]
+        if not spaced and not compound and re.match(r"[a-zа-яё]", word):
             steps.insert(0, r"(?<![a-zа-яё])")
         elif not spaced and word[0].isdigit():
-            steps.insert(0, r"(?<![\d.,])")
+            steps.insert(0, r"(?<![\d.])(?<!\d,)")
         node = tree
         for step in steps:
             node = node.setdefault(step, {})
-        ends = r"(?![a-zа-яёäöüßéñ])" if re.search(r"[a-zа-яёäöüßéñ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
+        ends = r"(?![a-zа-яёäöüßéñα-ω])" if re.search(r"[a-zа-яёäöüßéñ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
         node[f"end{ends}"] = {}
     return _pattern(tree)
 

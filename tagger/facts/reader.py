@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tagger.facts.negation import NegationReader
 from tagger.facts.quantities import QuantityReader
 from tagger.facts.text import normalise, unreadable_share
 from tagger.facts.tokens import TermMatcher
@@ -26,6 +27,7 @@ class FactReader:
 
     def __init__(self, book: Rulebook) -> None:
         self._terms = TermMatcher(book.terms)
+        self._negation = NegationReader(book.negation)
         self._quantities = QuantityReader(book.units, book.quantities)
         self._longest = book.settings.decision.longest_text
 
@@ -35,7 +37,7 @@ class FactReader:
         cleans = [normalise(row.text[: self._longest]) for row in rows]
         terms = self._terms.find_all(cleans)
         return [
-            Facts(row, clean, found, self._quantities.read(clean), fault)
+            Facts(row, clean, self._negation.mark(found, clean), self._quantities.read(clean), fault)
             for row, clean, found, fault in zip(rows, cleans, terms, faults, strict=True)
         ]
 

@@ -154,6 +154,8 @@ def _replace(found: str, before: str) -> str:
         plain = html.unescape(found)
         return " " if plain.isspace() else unicodedata.normalize("NFKC", plain)
     if found[0] == "<" and len(found) > 1:
+        if re.match(r"</?su[pb]\b", found, re.IGNORECASE):
+            return "^" if found[1] != "/" and found[3] in "pP" and before.isdigit() else ""
         return "\n" if re.match(r"</?(?:br|p|li|tr|div|h\d)\b", found, re.IGNORECASE) else " "
     if found in _SUPERSCRIPT:
         plain = unicodedata.normalize("NFKC", found).replace("−", "-")

@@ -1,0 +1,158 @@
+"""Find the unit of a number: behind it, in front of it in brackets, or in the next cell of a joined row."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from tagger.facts.cues import Cues
+from tagger.facts.figures import UnitPlace
+from tagger.facts.numbers import any_of
+from tagger.facts.text import normalise
+from tagger.law import QuantityFile, Unit, Units
+from tagger.records import CleanText
+
+_CJK = re.compile("[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+# dimensions of which "5 kg/bag" is a content, "5 m3/h" a rate and "0.5 Pa/h" a leak
+_RATED = ("mass", "volume", "length", "count", "pressure", "temperature")
+_IN_A_NAME = re.compile(r"\d|-[a-z]|/[a-z]")  # what behind a single letter makes it part of a name: 6A2, 4H-SiC, 40-20 S/D
+_NAME_LETTERS = "ahsltcnkа"
+_NEXT_CELL = re.compile(r"\s*[;|\t]\s*")
+_CELL_END = re.compile(r"\s*(?:[;|\t\n]|$)")
+_LEFT = 48  # characters in front of a number in which its unit may stand
+_OPENS = re.compile(r"[(\[/,;|]\s*")
+_CLOSES = re.compile(r"\s*[)\]]?\s*[:=;|,]?\s*(?:is\s)?(?:[≥≤<>≈~φ]=?|min\.?|max\.?|约|约为|为)?\s*$")
+
+
+class UnitFinder:
+    """Finds units by the spellings of ``units.toml``.
+
+    Parameters
+    ----------
+    units : Units
+    quantities : QuantityFile
+        Its cues tell a unit from the first character of a word, and name a figure whose unit stands in front.
+
+    Examples
+    --------
+    >>> from tagger.rulebook import load_rulebook
+    >>> book = load_rulebook()
+    >>> finder = UnitFinder(book.units, book.quantities)
+    >>> clean = normalise("容积(m3): 5 or 6000 L")
+    >>> place, kind = finder.in_front(clean, 8)
+    >>> place.dimension, kind, finder.behind(clean, 17).unit.factor
+    ('volume', 'vessel_volume', 0.001)
+    """
+
+    def __init__(self, units: Units, quantities: QuantityFile) -> None:
+        self._folded: dict[str, tuple[str, Unit]] = {}
+        self._exact: dict[str, tuple[str, Unit]] = {}
+        for dimension in units.dimension:
+            for unit in dimension.units:
+                for form in unit.forms:
+                    self._folded.setdefault(_squeeze(normalise(form).folded), (dimension.name, unit))
+                for form in unit.exact:
+                    self._exact.setdefault(_squeeze(normalise(form).text), (dimension.name, unit))
+        for form in units.mesh.forms:
+            self._folded[_squeeze(normalise(form).folded)] = ("mesh", Unit(factor=1.0))
+        spellings = [_loose(normalise(f).folded) for d in units.dimension for u in d.units for f in (*u.forms, *u.exact)]
+        self._unit = re.compile(any_of([*spellings, *(normalise(f).folded for f in units.mesh.forms)], spaced=True))
+        self._rate = re.compile(rf"\s?(?:/|每|per\s)\s?{any_of(quantities.words.rate)}")
+        self._any_cue = re.compile(any_of(normalise(c).folded for k in quantities.kind for c in k.cues))
+        self._cues = {d.name: Cues(quantities.kind, d.name, quantities.words.head) for d in units.dimension}
+
+    def spelled(self, spelling: str) -> tuple[str, Unit]:
+        """Dimension and unit of a spelling of the data files."""
+        return self._exact.get(spelling) or self._folded[_squeeze(spelling.lower())]
+
+    def behind(self, clean: CleanText, at: int, value: float = math.inf) -> UnitPlace | None:
+        """The unit that stands at a place; spaces before it and brackets around it are allowed.
+
+        Parameters
+        ----------
+        clean : CleanText
+        at : int
+            Where the number ends.
+        value : float
+            The number: some spellings mean a unit only from a least value on.
+        """
+        found = self._read(clean, _skip_spaces(clean.folded, at), value)
+        if found is None:
+            bracket = re.compile(r"\s*[(\[]\s*").match(clean.folded, at)
+            found = self._read(clean, bracket.end(), value) if bracket else None
+            closing = re.compile(r"\s*[)\]]").match(clean.folded, found.end) if found else None
+            return found._replace(end=closing.end()) if found and closing else None
+        if found.end - _skip_spaces(clean.folded, at) == 1:
+            glued = clean.folded[at : at + 1] != " "
+            if not glued and _digit(clean.folded, found.end):
+                return None  # a model name: ProBook 450 G5
+            if clean.folded[found.end - 1] in _NAME_LETTERS and _IN_A_NAME.match(clean.folded, found.end):
+                return None
+        return found
+
+    def is_rate(self, clean: CleanText, at: int) -> bool:
+        """Whether what stands behind a number is a content or a count: ``24只/箱``."""
+        match = self._unit.match(clean.folded, _skip_spaces(clean.folded, at))
+        return bool(match and self._rate.match(clean.folded, match.end()))
+
+    def in_next_cell(self, clean: CleanText, at: int, value: float) -> UnitPlace | None:
+        """The unit that is all of the next cell of a joined row: ``容积; 5; m3``."""
+        border = _NEXT_CELL.match(clean.folded, at)
+        found = self._read(clean, border.end(), value) if border else None
+        return found if found and _CELL_END.match(clean.folded, found.end) else None
+
+    def in_front(self, clean: CleanText, at: int) -> tuple[UnitPlace, str] | None:
+        """The unit that stands with the name, in front of the number, and the kind that it names: ``Capacity (Ah): 5``.
+
+        Its ``end`` is the start of the number. A unit of one letter counts only beside a word that names a figure of its dimension.
+        """
+        begin = max(0, at - _LEFT)
+        left = clean.folded[begin:at]
+        for opening in reversed(list(_OPENS.finditer(left))):
+            found = self._read(clean, begin + opening.end(), math.inf)
+            if found is None or found.end > at or not _CLOSES.fullmatch(left[found.end - begin :]):
+                continue
+            cues = self._cues.get(found.dimension)
+            cue = cues.last(left[: opening.start()]) if cues else None
+            glued = cue is not None and not left[cue[2] : opening.start()].strip()
+            sign = opening.group()[0]
+            if sign in ";|" and not re.match(r"\s*[;|]", left[found.end - begin :]):
+                continue  # a cell that holds the unit alone: Specific capacity; mAh/g; 351
+            bracketed = sign in "([;|"
+            if glued or (bracketed and (cue is not None or found.end - begin - opening.end() > 1)):
+                return found._replace(end=at), cue[0] if cue and glued else ""
+        return None
+
+    def _read(self, clean: CleanText, start: int, value: float) -> UnitPlace | None:
+        match = self._unit.match(clean.folded, start)
+        if match is None:
+            return None
+        end = match.end()
+        entry = self._exact.get(_squeeze(clean.text[match.start() : end])) or self._folded.get(_squeeze(match.group()))
+        if entry is None or value < entry[1].least:
+            return None
+        word = self._any_cue.match(clean.folded, match.start()) if _CJK.match(match.group()[-1]) else None
+        if word and word.end() > end:
+            return None  # the first character of a word: 2.55 克容量
+        if entry[0] in _RATED and self._rate.match(clean.folded, end):
+            return None
+        return UnitPlace(*entry, end)
+
+
+def _loose(form: str) -> str:
+    """A spelling in which spaces may stand around a stroke: ``g / cm 3``."""
+    return form.replace("/cm3", "/cm 3").replace("/", " / ") if "/" in form[1:] else form
+
+
+def _digit(text: str, at: int) -> bool:
+    return text[at : at + 1].isdigit()
+
+
+def _squeeze(text: str) -> str:
+    return "".join(text.split())
+
+
+def _skip_spaces(text: str, at: int) -> int:
+    while at < len(text) and text[at] == " ":
+        at += 1
+    return at
