@@ -128,7 +128,9 @@ class Tagger:
         facts = self._assumer.add(facts)
         return [decide(f, s, self._judge.judge(f), self._context) for f, s in zip(facts, scores, strict=True)]
 
-    def tag_frame(self, frame: pd.DataFrame, text: str | Sequence[str], id: str | None = None) -> pd.DataFrame:
+    def tag_frame(
+        self, frame: pd.DataFrame, text: str | Sequence[str], id: str | None = None, trade: Mapping[str, str] | None = None
+    ) -> pd.DataFrame:
         """Tag a data frame.
 
         Parameters
@@ -138,6 +140,8 @@ class Tagger:
             Columns that hold the description; several are joined.
         id : str, optional
             Column with the row's id; the position by default.
+        trade : mapping of str, optional
+            What the row tells of the trade (``origin``, ``value_share``, ``destination``, ``end_use``) to the column that holds it.
 
         Returns
         -------
@@ -152,12 +156,14 @@ class Tagger:
         import pandas as pd
 
         columns = [text] if isinstance(text, str) else list(text)
-        for name in [*columns, *([id] if id else [])]:
+        extra = {**(trade or {}), **{name: name for name in self.assumptions.columns}}
+        for name in [*columns, *([id] if id else []), *extra.values()]:
             if name not in frame.columns:
                 raise UsageError(f"no column {name!r}; the columns are: {', '.join(map(str, frame.columns))}")
         texts = [join_columns(values) for values in frame[columns].itertuples(index=False, name=None)]
         ids = [str(v) for v in frame[id]] if id else [str(i) for i in range(len(frame))]
-        decisions = self.tag_many([Row(i, t) for i, t in zip(ids, texts, strict=True)])
+        cells = [{name: join_columns([frame[column].iloc[n]]) for name, column in extra.items()} for n in range(len(frame))]
+        decisions = self.tag_many([Row(*row) for row in zip(ids, texts, cells, strict=True)])
         tags = pd.DataFrame([tag_columns(d) for d in decisions], index=frame.index, columns=list(TAG_COLUMNS))
         return pd.concat([frame.drop(columns=[c for c in TAG_COLUMNS if c in frame.columns]), tags], axis=1)
 

@@ -440,8 +440,8 @@ def concepts_of(clause: Clause) -> Iterable[str]:
 
 def _parameter_faults(parameter: Parameter, book: Rulebook) -> Iterable[str]:
     if not parameter.unit:
-        if not parameter.stated_by:
-            yield "has no unit, so it needs stated_by"
+        if not (parameter.stated_by and parameter.ask_en and parameter.ask_zh):
+            yield "has no unit, so it needs stated_by, ask_en and ask_zh"
         return
     kind = book.kinds.get(parameter.quantity)
     if kind is None:

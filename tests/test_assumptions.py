@@ -142,7 +142,7 @@ def test_in_a_batch_and_on_the_command_line(run: Callable[..., Result], file: Pa
     source.write_text(f'sku,name,supplier\n1,"{MAGNET}",Supplier X\n2,"{MAGNET}",Supplier Y\n', encoding="utf-8")
     out = tmp_path / "out.csv"
     assert run("batch", source, out, "--text", "name", "--assumptions", file, "--as-of", DAY).status == 0
-    rows = list(csv.DictReader(out.open(encoding="utf-8")))
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
     assert [r["tag_outcome"] for r in rows] == ["not_controlled", "review"]
     assert rows[0]["tag_assumptions"].startswith("supplier-x-magnets (assumptions-")
     assert rows[1]["tag_assumptions"] == ""

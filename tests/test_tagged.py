@@ -102,7 +102,7 @@ def test_questions_as_a_table_that_runs_no_formula(run: Callable[..., Result], t
     for name in ("q.csv", "q.xlsx"):
         done = run("questions", out, "--by", "supplier", "--id", "sku", "--out", tmp_path / name)
         assert (done.status, "2 supplier(s)" in done.out) == (0, True), done.err
-    cells = [row["supplier"] for row in csv.DictReader((tmp_path / "q.csv").open(encoding="utf-8"))]
+    cells = [row["supplier"] for row in csv.DictReader((tmp_path / "q.csv").read_text(encoding="utf-8").splitlines())]
     assert "'=cmd|'/c calc'!A1" in cells
     sheet = openpyxl.load_workbook(tmp_path / "q.xlsx").active
     assert sheet is not None

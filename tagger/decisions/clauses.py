@@ -322,13 +322,8 @@ class ClauseJudge:
     def _question(self, p: Parameter, clause: Clause) -> Question:
         if p.ask_en:
             return Question(p.ask_en, p.ask_zh)
-        kind = self._book.kinds.get(p.quantity)
+        kind = self._book.kinds[p.quantity]
         bound = f"{p.operator} {_plain(p.value)} {p.unit}".strip()
-        if kind is None or not p.unit:
-            words = p.quantity.replace("_", " ")
-            return Question(
-                f"Is the {words} {_plain(p.value)}? ({clause.code})", f"{words}是否为{_plain(p.value)}？（{clause.code}）"
-            )
         return Question(
             f"What is the {kind.name_en}, in {p.unit}? ({clause.code}: {bound})",
             f"{kind.name_zh}是多少{p.unit}？（{clause.code}：{bound}）",

@@ -197,9 +197,7 @@ class QuantityReader:
         ):
             return None  # it has a unit of another dimension, or is part of a name
         figure = (
-            self._in_front(clean, members, signs)
-            or self._by_name(clean, members, signs)
-            or self._under_head(clean, members, signs)
+            self._in_front(clean, members, signs) or self._by_name(clean, members, signs) or self._under_head(clean, members, signs)
         )
         return ([figure], len(members)) if figure else None
 
