@@ -76,9 +76,9 @@ def test_order_and_batch_size_do_not_change_an_answer(tagger: Tagger, texts: lis
 
 @given(low=st.floats(0.1, 5000), width=st.floats(0, 500), sign=st.sampled_from(["-", "~", " to ", "至"]))
 @relaxed
-def test_ranges_keep_their_ends(book: Rulebook, low: float, width: float, sign: str) -> None:
+def test_ranges_keep_their_ends(figures: QuantityReader, low: float, width: float, sign: str) -> None:
     low, high = round(low, 2), round(low + width, 2)
-    found = QuantityReader(book.units, book.quantities).read(normalise(f"{low}{sign}{high}Wh/kg"))
+    found = figures.read(normalise(f"{low}{sign}{high}Wh/kg"))
     assert [(q.low, q.high) for q in found] == [(pytest.approx(low), pytest.approx(high))]
 
 
@@ -108,6 +108,11 @@ def truth_of(parts: tuple[FactReader, ClauseJudge], code: str, text: str) -> Tru
     reader, judge = parts
     facts = reader.read([Row("1", text)])[0]
     return next(r.truth for r in judge.judge(facts).clauses if r.code == code)
+
+
+@pytest.fixture(scope="module")
+def figures(book: Rulebook) -> QuantityReader:
+    return QuantityReader(book.units, book.quantities)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +150,7 @@ def test_the_unit_never_changes_a_verdict(
 
 @given(value=st.floats(0.01, 9999), factor=st.sampled_from([("L", 0.001), ("m3", 1.0), ("立方", 1.0), ("升", 0.001)]))
 @relaxed
-def test_volumes_come_in_cubic_metres(book: Rulebook, value: float, factor: tuple[str, float]) -> None:
+def test_volumes_come_in_cubic_metres(figures: QuantityReader, value: float, factor: tuple[str, float]) -> None:
     value = round(value, 2)
-    found = QuantityReader(book.units, book.quantities).read(normalise(f"容积{value}{factor[0]}"))
+    found = figures.read(normalise(f"容积{value}{factor[0]}"))
     assert [(q.kind, q.low, q.unit) for q in found] == [("vessel_volume", pytest.approx(value * factor[1]), "m3")]
