@@ -105,6 +105,7 @@ class Rule(Strict):
     applies_to: tuple[str, ...] = ()
     remark_zh: str = ""
     remark_adds: Literal["", "code", "figures"] = ""
+    remark_otherwise_zh: str = ""
     field_zh: str = ""
     title_zh: str = ""
     technologies: tuple[str, ...] = ()

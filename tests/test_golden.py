@@ -88,6 +88,23 @@ def test_remark_near_a_threshold_states_the_figures(tagger: Tagger) -> None:
     assert d.remark_zh == "不属于管制物项，质量能量密度285Wh/kg"
 
 
+@pytest.mark.parametrize(
+    ("text", "outcome", "remark"),
+    [
+        ("NdFeB magnet N42SH, Dy 0.18 %", "controlled", "属于两用物项 1C905.a.4"),
+        ("Sintered NdFeB magnet N42, heavy rare earth free, 10 x 5 mm", "not_controlled", "不属于管制物项"),
+        ("烧结钕铁硼 N35 镝0% 铽0%", "not_controlled", "不属于管制物项，铽含量0wt%，镝含量0wt%"),
+        ("NdFeB magnet N52, 20 x 10 x 5 mm", "review", ""),
+        ("6 m3 vertical granulation kettle for anode material", "controlled", "属于两用物项 3B901.c.1.a"),
+        ("Li-ion cell, 290 to 310 Wh/kg", "review", ""),
+        ("Gallium arsenide wafer, 4 inch, semi-insulating, epi-ready", "controlled", ""),
+    ],
+)
+def test_remarks_as_the_announcements_ask(tagger: Tagger, text: str, outcome: str, remark: str) -> None:
+    d = tagger.tag(text)
+    assert (d.outcome, d.remark_zh) == (outcome, remark)
+
+
 def test_no_remark_far_from_a_threshold(tagger: Tagger) -> None:
     d = tagger.tag("Lithium-ion pouch cell, energy density 160 Wh/kg")
     assert (d.outcome, d.near_threshold, d.remark_zh) == ("not_controlled", False, "")

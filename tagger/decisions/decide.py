@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tagger.decisions.clauses import Judged
-from tagger.decisions.remarks import remark_zh
+from tagger.decisions.remarks import remark_otherwise_zh, remark_zh
 from tagger.law import DecisionSettings
 from tagger.records import ClauseResult, Decision, Evidence, Facts, Outcome, Question, Reason, Scores, Truth
 from tagger.rulebook import Rulebook
@@ -192,7 +192,7 @@ def _dressed(verdict: _Verdict, facts: Facts, scores: Scores, judged: Judged, co
     if verdict.outcome == Outcome.CONTROLLED:
         remark = remark_zh(book, verdict.shown, (), facts.quantities)
     elif verdict.outcome == Outcome.NOT_CONTROLLED:
-        remark = remark_zh(book, (), near, facts.quantities)
+        remark = remark_zh(book, (), near, facts.quantities) or remark_otherwise_zh(book, verdict.shown, facts.quantities)
     evidence = [e for r in verdict.shown for e in r.evidence] + list(verdict.evidence)
     return Decision(
         row_id=facts.row.id,

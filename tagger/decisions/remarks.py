@@ -41,6 +41,33 @@ def remark_zh(book: Rulebook, met: Sequence[ClauseResult], near: Sequence[Clause
     return ""
 
 
+def remark_otherwise_zh(book: Rulebook, failed: Sequence[ClauseResult], quantities: Sequence[Quantity]) -> str:
+    """Remark for an item that is not controlled, where an announcement asks to say so whether or not it is near.
+
+    Parameters
+    ----------
+    book : Rulebook
+    failed : sequence of ClauseResult
+        The clauses that the item fails.
+    quantities : sequence of Quantity
+        The figures of the text; those that the clauses ask for are stated.
+
+    Returns
+    -------
+    str
+        Empty where no announcement of these clauses asks so.
+    """
+    for result in failed:
+        clause = book.clause(result.code)
+        rule = next((r for r in book.rules if clause.announcement in r.applies_to and r.remark_otherwise_zh), None)
+        if rule is not None:
+            codes = [r.code for r in failed if book.clause(r.code).announcement == clause.announcement]
+            parameters = [p for code in codes for p in book.clause(code).parameters]
+            stated = [f for f in dict.fromkeys(_figure_zh(book, p.quantity, p.unit, quantities) for p in parameters) if f]
+            return "，".join([rule.remark_otherwise_zh, *stated])
+    return ""
+
+
 def _rule(book: Rulebook, announcement: str, adds: str) -> str:
     return next((r.remark_zh for r in book.rules if announcement in r.applies_to and r.remark_adds == adds), "")
 
