@@ -38,6 +38,12 @@ RulesOption = Annotated[Path | None, typer.Option("--rules", help="Rulebook fold
 AssumptionsOption = Annotated[
     Path | None, typer.Option("--assumptions", help="Your own file of standing assumptions (TOML); none by default.")
 ]
+OriginOption = Annotated[str | None, typer.Option("--origin", help="Country in which the goods were made.")]
+ValueShareOption = Annotated[
+    str | None, typer.Option("--value-share", help="Share of their value, in %, that is Annex 1 part 1 material from China.")
+]
+DestinationOption = Annotated[str | None, typer.Option("--destination", help="Country to which the goods go.")]
+EndUseOption = Annotated[str | None, typer.Option("--end-use", help="End user and end use, in words.")]
 AsOfOption = Annotated[
     dt.datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
 ]
@@ -87,12 +93,10 @@ def _options(
 def tag(
     text: Annotated[str, typer.Argument(help="The product text; - reads standard input, a line an item.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    origin: Annotated[str | None, typer.Option("--origin", help="Country in which the goods were made.")] = None,
-    value_share: Annotated[
-        str | None, typer.Option("--value-share", help="Share of their value, in %, that is Annex 1 part 1 material from China.")
-    ] = None,
-    destination: Annotated[str | None, typer.Option("--destination", help="Country to which the goods go.")] = None,
-    end_use: Annotated[str | None, typer.Option("--end-use", help="End user and end use, in words.")] = None,
+    origin: OriginOption = None,
+    value_share: ValueShareOption = None,
+    destination: DestinationOption = None,
+    end_use: EndUseOption = None,
     as_of: AsOfOption = None,
     assumptions: AssumptionsOption = None,
     model: ModelOption = None,
@@ -205,12 +209,10 @@ def dossier(
     source: Annotated[Path | None, typer.Option("--from", help="Catalogue that the row stands in.")] = None,
     text: Annotated[list[str] | None, typer.Option("--text", help="With --from: column with the description; repeatable.")] = None,
     id: Annotated[str | None, typer.Option("--id", help="With --from: column with the row's id.")] = None,
-    origin: Annotated[str | None, typer.Option("--origin", help="Country in which the goods were made.")] = None,
-    value_share: Annotated[
-        str | None, typer.Option("--value-share", help="Share of their value, in %, that is Annex 1 part 1 material from China.")
-    ] = None,
-    destination: Annotated[str | None, typer.Option("--destination", help="Country to which the goods go.")] = None,
-    end_use: Annotated[str | None, typer.Option("--end-use", help="End user and end use, in words.")] = None,
+    origin: OriginOption = None,
+    value_share: ValueShareOption = None,
+    destination: DestinationOption = None,
+    end_use: EndUseOption = None,
     as_of: AsOfOption = None,
     assumptions: AssumptionsOption = None,
     model: ModelOption = None,
@@ -276,6 +278,49 @@ def questions(
         typer.echo(letters(asks))
     else:
         typer.echo("no row waits for an answer")
+
+
+@app.command()
+def evaluate(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Labelled rows: a table, or a folder of *.jsonl, with text, decision and category."),
+    ],
+    report: Annotated[
+        Path | None, typer.Option("--report", help="HTML page to write; its figures also as .json beside it.")
+    ] = None,
+    text: Annotated[str, typer.Option("--text", help="Column with the description.")] = "text",
+    decision: Annotated[
+        str, typer.Option("--decision", help="Column with the right answer: controlled, not_controlled, unrelated or review.")
+    ] = "decision",
+    category: Annotated[str, typer.Option("--category", help="Column with the right category; none where unrelated.")] = "category",
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+    as_of: AsOfOption = None,
+    assumptions: AssumptionsOption = None,
+    model: ModelOption = None,
+    rules: RulesOption = None,
+) -> None:
+    """Measure the answers on labelled rows: false clears with their bound, false alarms, review, categories, calibration."""
+    from tagger.catalogue.labelled import LabelColumns, read_labelled
+    from tagger.display import show_evaluation
+    from tagger.learning.evaluation import evaluate as measure
+    from tagger.learning.evaluation import evaluation_dict
+    from tagger.records import Row
+    from tagger.rulebook import load_rulebook
+
+    examples = read_labelled(source, load_rulebook(rules).labels, LabelColumns(text, decision, category))
+    tagger = _load(model, rules, as_of, assumptions)
+    found = measure(examples, tagger.tag_many(Row(e.id, e.text) for e in examples))
+    if report is not None:
+        from tagger.learning.report import write_report
+
+        write_report(found, report, str(source))
+        beside = report.with_suffix(".json")
+        beside.write_text(json.dumps(evaluation_dict(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(evaluation_dict(found), ensure_ascii=False))
+    else:
+        show_evaluation(_console(), found)
 
 
 @app.command()

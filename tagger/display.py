@@ -18,6 +18,7 @@ from tagger.timeline import LegalStatus, status_changes
 if TYPE_CHECKING:
     from tagger.catalogue.batch import Summary
     from tagger.catalogue.tagged import Comparison
+    from tagger.learning.evaluation import Evaluation
 
 COLOURS = {"controlled": "bold red", "not_controlled": "green", "unrelated": "dim", "review": "bold yellow"}
 _LONGEST = 600  # characters of a text that are shown
@@ -313,3 +314,29 @@ def show_comparison(console: Console, found: Comparison) -> None:
     moves = ", ".join(f"{a or '(none)'} -> {b or '(none)'} {n:,}" for (a, b), n in found.moves.most_common())
     console.print("outcomes: " + (moves or "none"), soft_wrap=True)
     console.print("because of: " + ", ".join(f"{why} {n:,}" for why, n in found.reasons.most_common()), soft_wrap=True)
+
+
+def show_evaluation(console: Console, e: Evaluation) -> None:
+    """Print the figures of an evaluation that matter most, and the rows to look at first."""
+    table = Table(title=f"{e.rows:,} labelled rows, {e.model_id}, {e.rules_id}", title_justify="left")
+    for name in ("", "rows", "of", "share", "upper 95 % bound"):
+        table.add_column(name, justify="right" if name else "left")
+    for name, share in (
+        ("controlled rows cleared", e.false_clear),
+        ("controlled or undetermined rows cleared", e.false_clear_open),
+        ("harmless rows called controlled", e.false_alarm),
+        ("rows for a person", e.review),
+        ("decidable rows decided rightly", e.decided_rightly),
+        ("rows with the right code", e.code_hits),
+    ):
+        table.add_row(name, f"{share.hits:,}", f"{share.rows:,}", f"{share.rate:.2%}", f"{share.upper95:.2%}")
+    console.print(table)
+    console.print(
+        f"category: macro-F1 {e.macro_f1:.3f}, accuracy {e.accuracy:.3f}, calibration error {e.ece:.3f}, AUGRC {e.augrc:.4f}",
+        soft_wrap=True,
+    )
+    for m in e.worst:
+        line = (
+            f"{m.id}: {m.label} {m.category} -> {m.outcome} {m.answered} {' '.join(m.codes)} ({m.confidence:.2f}): {m.text[:110]}"
+        )
+        console.print(Text(_one_line(line)), soft_wrap=True)
