@@ -87,7 +87,15 @@ class Tagger:
         **columns : str
             What else the row tells: ``origin``, ``value_share``, ``destination``, ``end_use``, and columns that assumptions
             look at.
+
+        Raises
+        ------
+        UsageError
+            Where a column is none of these.
         """
+        unknown = sorted(set(columns) - {*COLUMNS, *self.assumptions.columns})
+        if unknown:
+            raise UsageError(f"no column {unknown[0]!r} is looked at; known: {', '.join((*COLUMNS, *self.assumptions.columns))}")
         return self.tag_many([Row("0", text, columns)])[0]
 
     def tag_many(self, items: Iterable[str | Row | Mapping[str, Any] | None]) -> list[Decision]:

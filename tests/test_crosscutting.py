@@ -120,6 +120,11 @@ def test_countries(text: str, code: str) -> None:
     assert country(text) == code
 
 
+def test_a_misspelt_column_is_not_ignored(tagger: Tagger) -> None:
+    with pytest.raises(UsageError, match="no column 'orgin' is looked at"):
+        tagger.tag("NdFeB magnet", orgin="CN")
+
+
 def test_told_beside_the_decision(tagger: Tagger) -> None:
     d = tagger.tag("Gallium arsenide wafer, 4 inch, semi-insulating", destination="USA")
     assert ("us-critical-minerals", "MET") in {(r.rule, str(r.truth)) for r in d.also_applies}

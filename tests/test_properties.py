@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -154,3 +155,26 @@ def test_volumes_come_in_cubic_metres(figures: QuantityReader, value: float, fac
     value = round(value, 2)
     found = figures.read(normalise(f"容积{value}{factor[0]}"))
     assert [(q.kind, q.low, q.unit) for q in found] == [("vessel_volume", pytest.approx(value * factor[1]), "m3")]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "钕铁硼磁钢",
+        "不含石墨 ",
+        "for lithium-ion cell ",
+        "10S4P ",
+        "30/40# ",
+        "5x6x7 mm ",
+        "Dy 0.1% ",
+        "NdFeB magnet with Dy ",
+        "(",
+        "10x",
+    ],
+)
+def test_a_very_long_text_takes_seconds_and_not_minutes(tagger: Tagger, piece: str) -> None:
+    """Time grows with the length of a text, not with its square: 100,000 characters took minutes once."""
+    text = piece * (100_000 // len(piece))
+    started = time.perf_counter()
+    tagger.tag(text)
+    assert time.perf_counter() - started < 30

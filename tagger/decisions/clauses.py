@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Sp
 from tagger.rulebook import FIGURE, Rulebook, concepts_of
 
 _SAME = 1e-9  # relative difference below which two figures are the same figure
+_POINTING_REACH = 160  # characters around a mention in which "for" and what stands between may be
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
@@ -35,10 +37,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Terms that the text states, and terms that it denies, by concept."""
+    """Terms that the text states, and terms that it denies, by concept; the places of all terms and figures, sorted."""
 
     terms: Terms
     denied: Terms
+    spans: Sequence[Span]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +107,14 @@ class ClauseJudge:
         for q in facts.quantities:
             if f"{FIGURE}{q.kind}" in self._used and q.high > 0 and not q.assumed:  # "Ho: 0" states no holmium
                 terms[f"{FIGURE}{q.kind}"].append(Term(f"{FIGURE}{q.kind}", q.span))
-        said = _Said(terms, denied)
+        said = _Said(terms, denied, sorted({*(t.span for t in facts.terms), *(q.span for q in facts.quantities)}))
         clauses = {c.code: c for concept in terms for c in self._clauses.get(concept, ())}
         results = []
         for code in sorted(clauses, key=self._order.__getitem__):
             named = _subject(clauses[code].subject, clauses[code].within_chars, terms)
             if named:
                 result = self._clause(clauses[code], named, facts, said)
-                results.append(self._pointed(clauses[code], result, facts, terms))
+                results.append(self._pointed(clauses[code], result, facts, said))
         items = {u.id: u for concept in terms for u in self._unlisted.get(concept, ())}
         unlisted = []
         for item in items.values():
@@ -148,31 +151,30 @@ class ClauseJudge:
             assumptions=whole.assumptions,
         )
 
-    def _pointed(self, clause: Clause, result: ClauseResult, facts: Facts, terms: Terms) -> ClauseResult:
+    def _pointed(self, clause: Clause, result: ClauseResult, facts: Facts, said: _Said) -> ClauseResult:
         """A text in which every mention of the item is ``for`` it is about something else: what would be MET becomes UNKNOWN."""
         pointing = self._book.pointing
         if clause.part_of or clause.kind not in pointing.kinds or result.truth == Truth.NOT_MET:
             return result
-        mentions = [t.span for concept in clause.subject[0] for t in terms.get(concept, ())]
-        outer = [s for s in mentions if not any(o != s and o.start <= s.start and s.end <= o.end for o in mentions)]
-        if not all(self._is_pointed(facts, span) for span in outer):
+        outer = _outermost(t.span for concept in clause.subject[0] for t in said.terms.get(concept, ()))
+        if not all(self._is_pointed(facts, span, said.spans) for span in outer):
             return result
         question = Question(pointing.ask_en, pointing.ask_zh)
         return replace(result, truth=Truth.UNKNOWN, questions=(question, *result.questions), crosses=False, pointed=True)
 
-    def _is_pointed(self, facts: Facts, span: Span) -> bool:
+    def _is_pointed(self, facts: Facts, span: Span, spans: Sequence[Span]) -> bool:
         """Whether a mention stands behind a word such as ``for``; terms and figures may stand between (``for 21700 cells``)."""
         text = facts.clean.original
-        spans = [*(t.span for t in facts.terms), *(q.span for q in facts.quantities)]
-        behind = [span.end, *(s.end for s in spans if s.start >= span.end and not text[span.end : s.start].strip())]
+        first = bisect_left(spans, Span(span.start - _POINTING_REACH, 0))
+        near = spans[first : bisect_right(spans, Span(span.end + _POINTING_REACH, 0))]
+        behind = [span.end, *(s.end for s in near if s.start >= span.end and not text[span.end : s.start].strip())]
         if any(self._pointed_by.match(text[end : end + 8].lower()) for end in behind):
             return True
         start = span.start
-        inner = [s for s in spans if s.start < start]
         while True:
             if self._pointed_from.search(text[max(0, start - 20) : start].lower()):
                 return True
-            touching = [s.start for s in inner if s.start < start and s.end <= start and not text[s.end : start].strip(" -")]
+            touching = [s.start for s in near if s.start < start and s.end <= start and not text[s.end : start].strip(" -")]
             if not touching:
                 return False
             start = min(touching)
@@ -334,6 +336,15 @@ def _attained(q: Quantity) -> Quantity:
     """For maxima, ``max. 2350 degC`` means that 2350 degC is reached."""
     only_above = q.low in (0.0, -math.inf) and not math.isinf(q.high)
     return replace(q, low=q.high) if only_above else q
+
+
+def _outermost(spans: Iterable[Span]) -> list[Span]:
+    """The spans that lie in no other one."""
+    outer: list[Span] = []
+    for span in sorted(set(spans), key=lambda s: (s.start, -s.end)):
+        if not outer or span.end > outer[-1].end:
+            outer.append(span)
+    return outer
 
 
 def _words(words: Iterable[str], *, wide: bool = False) -> str:

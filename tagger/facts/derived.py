@@ -11,6 +11,8 @@ from tagger.facts.readable import readable
 from tagger.law import Complement, Conversion, Derived, QuantityFile, Units
 from tagger.records import CleanText, Quantity, Span, show_range
 
+_OF_PACKS = {"count", "mass"}  # dimensions without which there is no pack to work out
+
 
 class Deriver:
     """Derives figures by the recipes of ``quantities.toml``.
@@ -24,7 +26,7 @@ class Deriver:
     def __init__(self, units: Units, quantities: QuantityFile) -> None:
         self._base = {d.name: d.base for d in units.dimension}
         self._kinds = {k.name: k for k in quantities.kind}
-        self._derived = quantities.derived
+        self._derived = [(spec, {self._kinds[f.kind].dimension for f in spec.factors}) for spec in quantities.derived]
         self._complements = quantities.complement
         self._conversions = quantities.conversion
         self._packs = PackReader(quantities.pack, self._kinds, self._base[self._kinds[quantities.pack.kind].dimension])
@@ -32,11 +34,12 @@ class Deriver:
 
     def derive(self, quantities: Sequence[Quantity], clean: CleanText) -> Iterator[Quantity]:
         """Figures that follow from those read, each with its derivation."""
-        present = {q.kind for q in quantities}
-        for spec in self._derived:
-            if present.isdisjoint(spec.unless):
+        present, dimensions = {q.kind for q in quantities}, {q.dimension for q in quantities}
+        for spec, needed in self._derived:
+            if needed <= dimensions and present.isdisjoint(spec.unless):
                 yield from self._product(spec, quantities)
-        yield from self._packs.read(quantities, clean)
+        if dimensions >= _OF_PACKS:
+            yield from self._packs.read(quantities, clean)
         for complement in self._complements:
             yield from self._complement(complement, quantities)
         for conversion in self._conversions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -160,8 +161,11 @@ class Namer:
 
     def _blocks(self, figures: Sequence[Figure]) -> Iterator[Figure]:
         """Three lengths joined by a times sign are the sides of a block, longest first."""
-        for number in sorted({f.product for f in figures if f.product}):
-            group = [f for f in figures if f.product == number and f.dimension == "length"]
+        products: dict[int, list[Figure]] = defaultdict(list)
+        for figure in figures:
+            if figure.product and figure.dimension == "length":
+                products[figure.product].append(figure)
+        for group in products.values():
             if len(group) == len(self._sides) == 3:
                 for name, side in zip(self._sides, sorted(group, key=lambda f: -f.high), strict=True):
                     yield replace(side, kind=name)

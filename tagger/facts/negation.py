@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from tagger.facts.text import normalise
 from tagger.law import Negation
 from tagger.records import CleanText, Span, Term
 
-_LONGEST = 40  # characters of the longest word that denies, with the article behind it
+_NEAREST = 16  # denied terms in front of a place that can still reach it
 
 
 class NegationReader:
@@ -31,34 +32,49 @@ class NegationReader:
     """
 
     def __init__(self, negation: Negation) -> None:
-        before, after, articles, joints = (
-            any_of([normalise(w).folded for w in words])
-            for words in (negation.before, negation.after, negation.articles, negation.joints)
+        after, articles, joints = (
+            any_of([normalise(w).folded for w in words]) for words in (negation.after, negation.articles, negation.joints)
         )
         guard = "".join(rf"(?<!{re.escape(normalise(w).folded)})" for w in negation.never_behind)
-        self._any = re.compile(f"{before}|{after}")
-        self._before = re.compile(rf"{guard}{before}\s*(?:{articles}\s+)?$")
+        self._before = [
+            re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
+            for words in _without_prefixes([normalise(w).folded for w in negation.before])
+        ]
         self._after = re.compile(rf"\s?{after}")
         self._joint = re.compile(rf"\s*{joints}\s*")
 
     def mark(self, terms: Sequence[Term], clean: CleanText) -> tuple[Term, ...]:
         """The terms, those that the text denies marked so; also those inside a denied one, or joined to it by "or"."""
         text = clean.original.lower()
-        if not terms or not self._any.search(text):
+        begins = {m.end() for pattern in self._before for m in pattern.finditer(text)} if terms else set()
+        ends = {m.start() for m in self._after.finditer(text)} if terms else set()
+        if not begins and not ends:
             return tuple(terms)
         denied: list[Span] = []
-        for term in terms:
-            left = text[max(0, term.span.start - _LONGEST) : term.span.start]
-            right = text[term.span.end : term.span.end + _LONGEST]
-            if self._before.search(left) or self._after.match(right) or self._joined(term.span, denied, text):
+        for term in sorted(terms, key=lambda t: t.span):
+            if term.span.start in begins or term.span.end in ends or self._joined(term.span, denied[-_NEAREST:], text):
                 denied.append(term.span)
         if not denied:
             return tuple(terms)
-        return tuple(replace(t, negated=True) if _inside(t.span, denied) else t for t in terms)
+        starts = [span.start for span in denied]
+        return tuple(replace(t, negated=True) if _inside(t.span, denied, starts) else t for t in terms)
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._joint.fullmatch(text[d.end : span.start]) for d in denied)
 
 
-def _inside(span: Span, outer: Iterable[Span]) -> bool:
-    return any(o.start <= span.start and span.end <= o.end for o in outer)
+def _without_prefixes(words: Sequence[str]) -> list[list[str]]:
+    """Lists of which none holds a word and its beginning: "not for" must not hide the "not" in front of "for presses"."""
+    lists: list[list[str]] = []
+    left = list(dict.fromkeys(words))
+    while left:
+        whole = [w for w in left if not any(o != w and o.startswith(w) for o in left)]
+        lists.append(whole)
+        left = [w for w in left if w not in whole]
+    return lists
+
+
+def _inside(span: Span, denied: Sequence[Span], starts: Sequence[int]) -> bool:
+    """Whether a span lies in one of the denied ones, which are sorted; those that begin long before it end before it."""
+    last = bisect_right(starts, span.start)
+    return any(o.start <= span.start and span.end <= o.end for o in denied[max(0, last - _NEAREST) : last])

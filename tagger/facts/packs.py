@@ -69,7 +69,7 @@ class PackReader:
 
     def _charge(self, charge: Quantity, voltage: tuple[Quantity, bool], parallel: float, clean: CleanText) -> Quantity:
         """The charge of the pack: a range from once to `parallel` times where the text does not say whose charge it is."""
-        owner = self._owner(charge, clean)
+        owner = self._owner(charge, clean, None if voltage[1] else voltage[0])
         if owner == "cell" or (owner == "" and voltage[1]):
             low = charge.low * (parallel if owner == "cell" else 1.0)
             return replace(charge, low=low, high=charge.high * parallel)
@@ -81,7 +81,7 @@ class PackReader:
         energy = self._one(self._pack.energy, quantities)
         if energy is None:
             return None
-        if self._owner(energy, clean) != "cell":
+        if self._owner(energy, clean, None) != "cell":
             return energy, derivation([(energy, 1)])
         times = series * parallel
         return replace(energy, low=energy.low * times, high=energy.high * times), f"{times:g} x {derivation([(energy, 1)])}"
@@ -114,9 +114,12 @@ class PackReader:
         span = Span(min(energy[0].span.start, mass.span.start), max(energy[0].span.end, mass.span.end))
         yield Quantity(kind.name, low, high, self._unit, kind.dimension, span, f"{energy[1]} / {derivation([(mass, 1)])}")
 
-    def _owner(self, q: Quantity, clean: CleanText) -> str:
-        """``cell`` or ``pack`` by the nearest word in front of a figure; empty where there is none."""
-        left = clean.original[max(0, q.span.start - _BESIDE) : q.span.start].lower()
+    def _owner(self, q: Quantity, clean: CleanText, voltage: Quantity | None) -> str:
+        """``cell`` or ``pack`` by the nearest word in front of a figure; behind the pack's voltage it is the pack's."""
+        begin = max(0, q.span.start - _BESIDE)
+        if voltage is not None and begin < voltage.span.end <= q.span.start:
+            begin = voltage.span.end
+        left = clean.original[begin : q.span.start].lower()
         places = {
             name: max(left.rfind(word) for word in words)
             for name, words in (("cell", self._pack.cell_words), ("pack", self._pack.pack_words))

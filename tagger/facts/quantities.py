@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tagger.facts.bounds import TOLERANCE, BoundReader
@@ -86,10 +86,7 @@ class QuantityReader:
         if not any(c.isdigit() for c in clean.folded):
             return ()
         special = self._notations.read(clean)
-        taken = [(f.start, f.end) for f in special]
-        found = [
-            n for n in numbers(_with_wide_commas_apart(clean), self._multipliers) if not any(a <= n.start < b for a, b in taken)
-        ]
+        found = _outside(numbers(_with_wide_commas_apart(clean), self._multipliers), special)
         named = self._namer.named(clean.folded, self._figures(clean, found))
         read = sorted([*special, *named], key=lambda f: (f.start, f.end, f.kind))
         quantities = [self._quantity(clean, f) for f in read]
@@ -149,7 +146,7 @@ class QuantityReader:
             last = members[-1]
             found = self._finder.behind(clean, _skip_plus(clean.folded, last.end), last.value)
             if found:
-                behind = next((n for n in numbers[at + len(members) :] if n.start >= found.end), None)  # the 3 of m3 is none
+                behind = _next_from(numbers, at + len(members), found.end)  # the 3 of m3 is none
                 tail = self._tail(clean, found, behind, signs) if behind else None
                 if tail is None or behind is None:
                     return members, signs, found
@@ -248,6 +245,19 @@ class QuantityReader:
             open_low=figure.open_low,
             open_high=figure.open_high,
         )
+
+
+def _outside(found: Iterable[Number], special: Sequence[Figure]) -> list[Number]:
+    """Numbers that are no part of a notation."""
+    inside = {place for f in special for place in range(f.start, f.end)}
+    return [n for n in found if n.start not in inside]
+
+
+def _next_from(numbers: Sequence[Number], at: int, place: int) -> Number | None:
+    """The first number at or behind a place."""
+    while at < len(numbers) and numbers[at].start < place:
+        at += 1
+    return numbers[at] if at < len(numbers) else None
 
 
 def _with_wide_commas_apart(clean: CleanText) -> str:

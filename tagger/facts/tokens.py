@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -154,10 +155,14 @@ class TermMatcher:
 
     @staticmethod
     def _visible(clean: CleanText, hits: list[tuple[int, int, LexiconTerm]]) -> tuple[Term, ...]:
-        masks = [(first, last, t.concept) for first, last, t in hits if t.match == "mask"]
+        masks = sorted((first, last, t.concept) for first, last, t in hits if t.match == "mask")
+        longest = max((last - first for first, last, _ in masks), default=0)
         shown = {
             (first, last, t.concept)
             for first, last, t in hits
-            if not any(a <= first and last <= b and b - a > last - first and c != t.concept for a, b, c in masks)
+            if not any(
+                a <= first and last <= b and b - a > last - first and c != t.concept
+                for a, b, c in masks[bisect_left(masks, (first - longest,)) : bisect_left(masks, (first + 1,))]
+            )
         }
         return tuple(Term(concept, clean.span(first, last)) for first, last, concept in sorted(shown))
