@@ -308,12 +308,14 @@ def evaluate(
     from tagger.records import Row
     from tagger.rulebook import load_rulebook
 
+    if report is not None:
+        from tagger.learning.report import check_pictures, write_report
+
+        check_pictures()
     examples = read_labelled(source, load_rulebook(rules).labels, LabelColumns(text, decision, category))
     tagger = _load(model, rules, as_of, assumptions)
     found = measure(examples, tagger.tag_many(Row(e.id, e.text) for e in examples))
     if report is not None:
-        from tagger.learning.report import write_report
-
         write_report(found, report, str(source))
         beside = report.with_suffix(".json")
         beside.write_text(json.dumps(evaluation_dict(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,18 @@ _SIZE = (6.4, 4.0)  # inches
 _PICTURE: dict[Any, Any] = {"font.size": 10, "axes.grid": True, "grid.color": "#e3e8ee", "svg.fonttype": "none"}
 
 
+def check_pictures() -> None:
+    """Refuse a report before any work is done where its pictures cannot be drawn.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise UsageError("the report's pictures need matplotlib: pip install 'tagger[report]'")
+
+
 def write_report(evaluation: Evaluation, path: Path, about: str) -> None:
     """Write the page.
 
@@ -39,7 +52,7 @@ def write_report(evaluation: Evaluation, path: Path, about: str) -> None:
     Raises
     ------
     UsageError
-        Where the file cannot be written, or the pictures need ``pip install 'tagger[report]'``.
+        Where the file cannot be written.
     """
     page = _page(evaluation, about)
     try:
@@ -175,11 +188,9 @@ def _confusion(e: Evaluation) -> str:
 
 
 def _axes(size: tuple[float, float] | None = None) -> tuple[Any, Any]:
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("the report's pictures need matplotlib: pip install 'tagger[report]'") from None
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     with rc_context(_PICTURE):
         figure = Figure(figsize=size or _SIZE, layout="constrained")
         return figure, figure.subplots()
