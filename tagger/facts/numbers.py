@@ -114,7 +114,7 @@ def any_of(words: Iterable[str], *, spaced: bool = False) -> str:
         node = tree
         for step in steps:
             node = node.setdefault(step, {})
-        ends = r"(?![a-zа-яёäöüßéñα-ω])" if re.search(r"[a-zа-яёäöüßéñ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
+        ends = r"(?![a-zа-яёäöüßéñα-ω])" if re.search(r"[a-zа-яёäöüßéñμ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
         node[f"end{ends}"] = {}
     return _pattern(tree)
 
