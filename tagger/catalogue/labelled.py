@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tagger.catalogue.tables import cell_text, open_source
 from tagger.errors import TrainingDataError, UsageError
-from tagger.learning.dataset import DECISIONS, Example
+from tagger.learning.dataset import Example, label_fault
 
 _ROWS_AT_ONCE = 2_000
 _MOST_FAULTS = 20
@@ -83,14 +83,8 @@ def _rows(path: Path, named: LabelColumns) -> list[dict[str, str]]:
 
 
 def _fault(cells: Mapping[str, str], named: LabelColumns, labels: Sequence[str]) -> str:
-    decision, category = cells[named.decision].strip(), cells[named.category].strip()
-    if decision not in DECISIONS:
-        return f"{named.decision} {decision!r} is none of {', '.join(DECISIONS)}"
-    if category not in labels:
-        return f"{named.category} {category!r} is none of {', '.join(labels)}"
-    if (category == "none") != (decision == "unrelated"):
-        return "category none and decision unrelated go together"
-    return ""
+    decision, category = ((name, cells[name].strip()) for name in (named.decision, named.category))
+    return label_fault(decision, category, labels)
 
 
 def _example(cells: Mapping[str, str], named: LabelColumns, fallback: str) -> Example:

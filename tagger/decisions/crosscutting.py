@@ -112,9 +112,8 @@ class RuleJudge:
         figure = self._figures[rule, test.figure]
         kind = self._book.kinds[test.figure]
         text = f"{cell} {figure.unit}" if re.fullmatch(r"\s*[<>≤≥=~]*\s*\d+(?:[.,]\d+)?\s*", cell) else cell
-        found = readable(kind, self._reader.read(normalise(text)))
-        if not found:
-            found = [q for q in self._reader.read(normalise(text)) if q.dimension == kind.dimension]
+        quantities = self._reader.read(normalise(text))
+        found = readable(kind, quantities) or [q for q in quantities if q.dimension == kind.dimension]
         threshold = self._book.to_base(float(str(figure.value)), figure.unit)
         truths = {compare(q, figure.operator, [threshold])[0] for q in found}
         return truths.pop() if len(truths) == 1 else Truth.UNKNOWN

@@ -26,7 +26,6 @@ class Assumer:
     """
 
     def __init__(self, assumptions: Assumptions, book: Rulebook, as_of: dt.date) -> None:
-        self._id = assumptions.id
         self.columns = assumptions.columns
         self._items = [(a, _pattern(a.words), _pattern(a.without)) for a in assumptions.items if a.holds(as_of)]
         self._figures = {a.id: [_quantity(a, f, book) for f in a.figures] for a in assumptions.items}

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from tagger.facts.figures import TIMES, Figure, UnitPlace, in_base
+from tagger.facts.figures import Figure, UnitPlace, in_base
 from tagger.facts.notations import NotationReader
 from tagger.facts.numbers import Number, any_of
 from tagger.law import QuantityFile
@@ -67,10 +67,9 @@ class BoundReader:
         """One number, with the bound that stands beside it."""
         folded = clean.folded
         dimension, unit, end = place
-        if dimension == "mesh":
-            before = folded[max(0, number.start - _LEFT) : number.start]
-            return self._notations.sieve([number], end, finer=bool(self._passing.search(before)))
         before = folded[max(0, number.start - _LEFT) : number.start]
+        if dimension == "mesh":
+            return self._notations.sieve([number], end, finer=bool(self._passing.search(before)))
         tolerance = _TOLERANCE_IN_FRONT.search(before)
         if tolerance:
             kind = "temperature_uniformity" if dimension == "temperature" else "tolerance"
@@ -106,11 +105,6 @@ class BoundReader:
         """The bound that the longest word or sign at the end of a text makes; empty where there is none."""
         matches = ((pattern.search(before), sign) for sign, pattern in self._before.items())
         return max(((len(m.group()), sign) for m, sign in matches if m), default=(0, ""))[1]
-
-
-def is_product(signs: Sequence[str]) -> bool:
-    """Whether all signs are times signs."""
-    return bool(signs) and all(s in TIMES for s in signs)
 
 
 def _signed(folded: str, number: Number, dimension: str) -> float:

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from tagger.law import Unit
 
-TIMES = "x*×"
-
 
 class UnitPlace(NamedTuple):
     """A unit that was found for a number: its dimension, the unit, and where it ends in the text."""

@@ -15,7 +15,6 @@ from tagger.records import CleanText
 
 _FRACTION = re.compile(r"(?<![\d./a-z-])(\d{2,3})/(\d{2,3})(?P<sign>\s?#)?(?![\d./-])")
 _COARSEST_GRIT = 25  # coarser pairs, such as 16/18, are more often something else
-_MOST_CELLS = 999
 
 
 class NotationReader:

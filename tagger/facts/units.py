@@ -21,6 +21,8 @@ _NEXT_CELL = re.compile(r"\s*[;|\t]\s*")
 _CELL_END = re.compile(r"\s*(?:[;|\t\n]|$)")
 _LEFT = 48  # characters in front of a number in which its unit may stand
 _OPENS = re.compile(r"[(\[/,;|]\s*")
+_BRACKET_OPENS = re.compile(r"\s*[(\[]\s*")
+_BRACKET_CLOSES = re.compile(r"\s*[)\]]")
 _CLOSES = re.compile(r"\s*[)\]]?\s*[:=;|,]?\s*(?:is\s)?(?:[≥≤<>≈~φ]=?|min\.?|max\.?|约|约为|为)?\s*$")
 
 
@@ -78,9 +80,9 @@ class UnitFinder:
         """
         found = self._read(clean, _skip_spaces(clean.folded, at), value)
         if found is None:
-            bracket = re.compile(r"\s*[(\[]\s*").match(clean.folded, at)
+            bracket = _BRACKET_OPENS.match(clean.folded, at)
             found = self._read(clean, bracket.end(), value) if bracket else None
-            closing = re.compile(r"\s*[)\]]").match(clean.folded, found.end) if found else None
+            closing = _BRACKET_CLOSES.match(clean.folded, found.end) if found else None
             return found._replace(end=closing.end()) if found and closing else None
         if found.end - _skip_spaces(clean.folded, at) == 1:
             glued = clean.folded[at : at + 1] != " "

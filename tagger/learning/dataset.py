@@ -80,14 +80,37 @@ def _example(line: str, labels: Sequence[str]) -> tuple[Example | None, str]:
     values = {k: "" if v is None else v for k, v in raw.items()}
     if not all(isinstance(v, str) for v in values.values()):
         return None, "every value must be a string or null"
-    for key, allowed in (("lang", LANGUAGES), ("decision", DECISIONS), ("category", labels)):
-        if values[key] not in allowed:
-            return None, f"{key} {values[key]!r} is none of {', '.join(allowed)}"
-    if (values["category"] == "none") != (values["decision"] == "unrelated"):
-        return None, "category none and decision unrelated go together"
+    if values["lang"] not in LANGUAGES:
+        return None, f"lang {values['lang']!r} is none of {', '.join(LANGUAGES)}"
+    fault = label_fault(("decision", values["decision"]), ("category", values["category"]), labels)
+    if fault:
+        return None, fault
     if not values["text"].strip():
         return None, "text is empty"
     return Example(**values), ""
+
+
+def label_fault(decision: tuple[str, str], category: tuple[str, str], labels: Sequence[str]) -> str:
+    """What is wrong with the label of a row; empty where nothing is.
+
+    Parameters
+    ----------
+    decision, category : tuple of str
+        Name of the field or column, and its value.
+    labels : sequence of str
+        Allowed categories.
+
+    Examples
+    --------
+    >>> label_fault(("decision", "maybe"), ("category", "none"), ["none"])
+    "decision 'maybe' is none of controlled, not_controlled, review, unrelated"
+    """
+    for (name, value), allowed in ((decision, DECISIONS), (category, labels)):
+        if value not in allowed:
+            return f"{name} {value!r} is none of {', '.join(allowed)}"
+    if (category[1] == "none") != (decision[1] == "unrelated"):
+        return "category none and decision unrelated go together"
+    return ""
 
 
 def data_fingerprint(examples: Sequence[Example]) -> str:

@@ -18,6 +18,7 @@ from tagger.decisions.decide import Context, decide
 from tagger.errors import TrainingDataError
 from tagger.facts.reader import FactReader
 from tagger.learning.dataset import Example, data_fingerprint, read_examples
+from tagger.learning.evaluation import calibration_error
 from tagger.records import Facts, Row
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import save_model
@@ -230,7 +231,7 @@ def measure(
         "rows": len(truth),
         "accuracy": round(float((guess == truth).mean()), 4),
         "macro_f1": round(float(f1_score(truth, guess, average="macro")), 4),
-        "ece": round(expected_calibration_error(probabilities, truth), 4),
+        "ece": round(calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth), 4),
         "set_coverage": round(float(sets[np.arange(len(truth)), truth].mean()), 4),
         "set_size": round(float(sets.sum(axis=1).mean()), 3),
         "by_category": {
@@ -265,14 +266,6 @@ def decided(
         "false_alarm_rate": round(alarms / max(harmless, 1), 4),
         "review_rate": round(sum(n for k, n in table.items() if k.endswith("-> review")) / max(len(examples), 1), 4),
     }
-
-
-def expected_calibration_error(probabilities: NDArray[np.float64], truth: NDArray[np.int64], bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over bins of equal mass."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    pieces = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    return float(sum(len(p) * abs(confidence[p].mean() - right[p].mean()) for p in pieces if len(p)) / len(truth))
 
 
 def _counts(examples: Sequence[Example]) -> dict[str, int]:
