@@ -35,6 +35,13 @@ app.add_typer(rules_app, name="rules")
 _STDIN_AT_ONCE = 256
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Model folder; the shipped one by default.")]
 RulesOption = Annotated[Path | None, typer.Option("--rules", help="Rulebook folder; the shipped one by default.")]
+MaxMissRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-miss-rate",
+        help="Share of controlled items that may be cleared automatically, such as 0.01; the model's own promise by default.",
+    ),
+]
 AssumptionsOption = Annotated[
     Path | None, typer.Option("--assumptions", help="Your own file of standing assumptions (TOML); none by default.")
 ]
@@ -47,6 +54,11 @@ EndUseOption = Annotated[str | None, typer.Option("--end-use", help="End user an
 AsOfOption = Annotated[
     dt.datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
 ]
+TextColumnOption = Annotated[str, typer.Option("--text", help="Column with the description.")]
+DecisionColumnOption = Annotated[
+    str, typer.Option("--decision", help="Column with the right answer: controlled, not_controlled, unrelated or review.")
+]
+CategoryColumnOption = Annotated[str, typer.Option("--category", help="Column with the right category; none where unrelated.")]
 OnOption = Annotated[
     dt.datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
 ]
@@ -63,10 +75,16 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
 
 
-def _load(model: Path | None, rules: Path | None, as_of: dt.datetime | None, assumptions: Path | None = None) -> Tagger:
+def _load(
+    model: Path | None,
+    rules: Path | None,
+    as_of: dt.datetime | None,
+    assumptions: Path | None = None,
+    max_miss_rate: float | None = None,
+) -> Tagger:
     from tagger.pipeline import Tagger
 
-    return Tagger.load(model, rules, _day(as_of), assumptions)
+    return Tagger.load(model, rules, _day(as_of), assumptions, max_miss_rate)
 
 
 def _given(**values: str | None) -> dict[str, str]:
@@ -99,13 +117,14 @@ def tag(
     end_use: EndUseOption = None,
     as_of: AsOfOption = None,
     assumptions: AssumptionsOption = None,
+    max_miss_rate: MaxMissRateOption = None,
     model: ModelOption = None,
     rules: RulesOption = None,
 ) -> None:
     """Answer for one text, or for every line of standard input."""
     from tagger.display import show_decision
 
-    tagger = _load(model, rules, as_of, assumptions)
+    tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
     trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
     console = _console()
     for texts in _texts(text):
@@ -149,6 +168,7 @@ def batch(
     destination: Annotated[str | None, typer.Option("--destination", help="Column with the country to which the goods go.")] = None,
     end_use: Annotated[str | None, typer.Option("--end-use", help="Column with end user and end use, in words.")] = None,
     assumptions: AssumptionsOption = None,
+    max_miss_rate: MaxMissRateOption = None,
     safe_cells: Annotated[
         bool,
         typer.Option("--safe-cells", help="In CSV output, put an apostrophe before source cells that a spreadsheet would run."),
@@ -165,7 +185,8 @@ def batch(
     options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade)
     talk = _console(stderr=True)
     table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded
-    tagger = _load(model, rules, as_of, assumptions)
+    tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
+    talk.print(tagger.clearing.tell(), soft_wrap=True)
     with _ProgressLine(talk) as progress:
         summary = tag_catalogue(table, target, options, tagger, progress)
     if as_json:
@@ -215,6 +236,7 @@ def dossier(
     end_use: EndUseOption = None,
     as_of: AsOfOption = None,
     assumptions: AssumptionsOption = None,
+    max_miss_rate: MaxMissRateOption = None,
     model: ModelOption = None,
     rules: RulesOption = None,
 ) -> None:
@@ -230,7 +252,7 @@ def dossier(
     if source is not None and not text:
         raise UsageError("--from needs --text, the column with the description")
     row = find_row(source, item, tuple(text or ()), id) if source else Row("", item)
-    tagger = _load(model, rules, as_of, assumptions)
+    tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
     decision = tagger.tag_many([Row(row.id, row.text, {**row.extra, **trade})])[0]
     blocks = build(row.text, decision, tagger.book)
     if out is None:
@@ -289,14 +311,13 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option("--report", help="HTML page to write; its figures also as .json beside it.")
     ] = None,
-    text: Annotated[str, typer.Option("--text", help="Column with the description.")] = "text",
-    decision: Annotated[
-        str, typer.Option("--decision", help="Column with the right answer: controlled, not_controlled, unrelated or review.")
-    ] = "decision",
-    category: Annotated[str, typer.Option("--category", help="Column with the right category; none where unrelated.")] = "category",
+    text: TextColumnOption = "text",
+    decision: DecisionColumnOption = "decision",
+    category: CategoryColumnOption = "category",
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
     as_of: AsOfOption = None,
     assumptions: AssumptionsOption = None,
+    max_miss_rate: MaxMissRateOption = None,
     model: ModelOption = None,
     rules: RulesOption = None,
 ) -> None:
@@ -313,7 +334,7 @@ def evaluate(
 
         check_pictures()
     examples = read_labelled(source, load_rulebook(rules).labels, LabelColumns(text, decision, category))
-    tagger = _load(model, rules, as_of, assumptions)
+    tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
     found = measure(examples, tagger.tag_many(Row(e.id, e.text) for e in examples))
     if report is not None:
         write_report(found, report, str(source))
@@ -338,6 +359,31 @@ def train(
     talk = _console(stderr=True)
     figures = fit(data, out, load_rulebook(rules), say=lambda message: talk.print(message, soft_wrap=True))
     typer.echo(json.dumps({"model": str(out), **figures}, ensure_ascii=False, indent=1))
+
+
+@app.command()
+def calibrate(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="LABELLED", help="Rows of your own with their labels: a table with text, decision and category."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the recalibrated model, for --model.")],
+    text: TextColumnOption = "text",
+    decision: DecisionColumnOption = "decision",
+    category: CategoryColumnOption = "category",
+    max_miss_rate: MaxMissRateOption = None,
+    model: ModelOption = None,
+    rules: RulesOption = None,
+) -> None:
+    """Recalibrate what may be cleared automatically on labelled rows of your own catalogue."""
+    from tagger.catalogue.labelled import LabelColumns, read_labelled
+    from tagger.display import show_clearing
+    from tagger.learning.calibration import calibrate as recalibrate
+    from tagger.scores.bundle import default_model
+
+    book = _book(rules)
+    examples = read_labelled(source, book.labels, LabelColumns(text, decision, category))
+    show_clearing(_console(), recalibrate(model or default_model(), examples, out, book, max_miss_rate))
 
 
 @rules_app.command("list")

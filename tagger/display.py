@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tagger.catalogue.batch import Summary
     from tagger.catalogue.tagged import Comparison
     from tagger.learning.evaluation import Evaluation
+    from tagger.scores.clearing import Clearing
 
 COLOURS = {"controlled": "bold red", "not_controlled": "green", "unrelated": "dim", "review": "bold yellow"}
 _LONGEST = 600  # characters of a text that are shown
@@ -340,3 +341,18 @@ def show_evaluation(console: Console, e: Evaluation) -> None:
             f"{m.id}: {m.label} {m.category} -> {m.outcome} {m.answered} {' '.join(m.codes)} ({m.confidence:.2f}): {m.text[:110]}"
         )
         console.print(Text(_one_line(line)), soft_wrap=True)
+
+
+def show_clearing(console: Console, clearing: Clearing) -> None:
+    """Print what a calibration promises, and what other promises would cost in rows for a person."""
+    console.print(clearing.tell(), soft_wrap=True)
+    table = Table(title=f"{clearing.rows:,} calibration rows, {clearing.risky:,} of them controlled or open", title_justify="left")
+    for name in ("strictness", "cleared of these", "upper 95 % bound", "rows for a person"):
+        table.add_column(name, justify="right")
+    last = None
+    for step in clearing.steps:
+        figures = (step.missed, step.review)
+        if figures != last:  # steps that change nothing are left out
+            table.add_row(f"{step.strictness:g}", f"{step.missed:,}", f"{step.upper95:.2%}", f"{step.review / clearing.rows:.1%}")
+        last = figures
+    console.print(table)

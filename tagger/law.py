@@ -442,11 +442,22 @@ class ConformalSettings(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClearingSettings(Strict):
+    """The promise on automatic clearing, and the strictnesses (log-odds) that are tried for it."""
+
+    max_miss_rate: float
+    strictest: float
+    laxest: float
+    step: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Strict):
     """The file settings.toml."""
 
     decision: DecisionSettings
     conformal: ConformalSettings
+    clearing: ClearingSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

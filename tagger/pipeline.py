@@ -19,6 +19,7 @@ from tagger.records import TAG_COLUMNS, Decision, Row, join_columns, tag_columns
 from tagger.rulebook import COLUMNS, Rulebook, load_rulebook
 from tagger.scores.bundle import load_model
 from tagger.scores.classifier import Model
+from tagger.scores.clearing import Clearing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,13 @@ class Tagger:
         The day for the legal status; today by default.
     assumptions : Assumptions, optional
         Standing assumptions of the user; none by default.
+    max_miss_rate : float, optional
+        Share of controlled items that may be cleared automatically, with 95 % confidence; the model's own promise by default.
+
+    Raises
+    ------
+    UsageError
+        Where the rows on which the model was calibrated cannot carry the promise, or were judged by another rulebook.
 
     Examples
     --------
@@ -49,7 +57,14 @@ class Tagger:
     review ['UNREADABLE'] the text is empty
     """
 
-    def __init__(self, book: Rulebook, model: Model, as_of: dt.date | None = None, assumptions: Assumptions | None = None) -> None:
+    def __init__(
+        self,
+        book: Rulebook,
+        model: Model,
+        as_of: dt.date | None = None,
+        assumptions: Assumptions | None = None,
+        max_miss_rate: float | None = None,
+    ) -> None:
         self.book = book
         self.model = model
         self.as_of = as_of or dt.date.today()
@@ -58,7 +73,10 @@ class Tagger:
         self._assumer = Assumer(self.assumptions, book, self.as_of)
         self._judge = ClauseJudge(book)
         self._rules = RuleJudge(book, self.as_of)
-        self._context = Context(book, self.as_of, model.model_id, self.assumptions.id)
+        self.clearing = model.clearing if max_miss_rate is None else _promised(model.clearing, max_miss_rate, book)
+        self._context = Context(
+            book, self.as_of, model.model_id, self.assumptions.id, self.clearing.strictness, self.clearing.max_miss_rate
+        )
 
     @classmethod
     def load(
@@ -67,16 +85,22 @@ class Tagger:
         rules: str | Path | None = None,
         as_of: dt.date | None = None,
         assumptions: str | Path | None = None,
+        max_miss_rate: float | None = None,
     ) -> Tagger:
         """Load a model and a rulebook, the shipped ones by default, and a file of standing assumptions, none by default.
+
+        The other parameters are those of the class.
 
         Raises
         ------
         ModelError, RulebookError, AssumptionError
             Where a folder or file is missing, damaged or changed.
+        UsageError
+            Where the promise cannot be carried.
         """
         book = load_rulebook(rules)
-        return cls(book, load_model(model), as_of, load_assumptions(assumptions, book) if assumptions else None)
+        stated = load_assumptions(assumptions, book) if assumptions else None
+        return cls(book, load_model(model), as_of, stated, max_miss_rate)
 
     def tag(self, text: str, **columns: str) -> Decision:
         """Tag one text.
@@ -132,9 +156,11 @@ class Tagger:
 
     def _road(self, rows: Sequence[Row]) -> list[Decision]:
         facts = self._facts.read(rows)
-        scores = self.model.score(facts)
-        facts = self._assumer.add(facts)
-        return [decide(f, s, self._judge.judge(f), self._context) for f, s in zip(facts, scores, strict=True)]
+        judged = [self._judge.judge(f) for f in facts]
+        scores = self.model.score(facts, [j.marks for j in judged])
+        assumed = self._assumer.add(facts)
+        judged = [j if f is a else self._judge.judge(a) for f, a, j in zip(facts, assumed, judged, strict=True)]
+        return [decide(f, s, j, self._context) for f, s, j in zip(assumed, scores, judged, strict=True)]
 
     def tag_frame(
         self, frame: pd.DataFrame, text: str | Sequence[str], id: str | None = None, trade: Mapping[str, str] | None = None
@@ -174,6 +200,16 @@ class Tagger:
         decisions = self.tag_many([Row(*row) for row in zip(ids, texts, cells, strict=True)])
         tags = pd.DataFrame([tag_columns(d) for d in decisions], index=frame.index, columns=list(TAG_COLUMNS))
         return pd.concat([frame.drop(columns=[c for c in TAG_COLUMNS if c in frame.columns]), tags], axis=1)
+
+
+def _promised(clearing: Clearing, max_miss_rate: float, book: Rulebook) -> Clearing:
+    """A promise of the user's own; it holds only for the rulebook with which it was measured."""
+    if clearing.steps and clearing.rules_id != book.rules_id:
+        raise UsageError(
+            f"the model was calibrated with {clearing.rules_id}, the rulebook is {book.rules_id}: run `tagger calibrate` with this "
+            "rulebook, or leave --max-miss-rate out"
+        )
+    return clearing.promised(max_miss_rate)
 
 
 def _row(item: str | Row | Mapping[str, Any] | None, position: int) -> Row:

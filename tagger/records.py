@@ -218,6 +218,8 @@ class Decision:
         Rules that cut across the items, answered as far as the row tells origin, value share, destination and end use.
     assumptions : tuple of str
         Standing assumptions of the user that the answer rests on, each with the fingerprint of its file.
+    max_miss_rate : float
+        The promise with which it was decided: share of controlled items that may be cleared automatically; 1 without one.
     """
 
     row_id: str
@@ -240,6 +242,7 @@ class Decision:
     clauses: tuple[ClauseResult, ...] = ()
     also_applies: tuple[RuleResult, ...] = ()
     assumptions: tuple[str, ...] = ()
+    max_miss_rate: float = 1.0
 
     @property
     def margin(self) -> float | None:
@@ -272,6 +275,7 @@ class Decision:
                 for r in self.also_applies
             ],
             "assumptions": list(self.assumptions),
+            "max_miss_rate": self.max_miss_rate,
             "legal_status": self.legal_status,
             "announcement": self.announcement,
             "remark_zh": self.remark_zh,
@@ -298,6 +302,7 @@ TAG_COLUMNS = (
     "tag_remark_zh",
     "tag_also_applies",
     "tag_assumptions",
+    "tag_max_miss_rate",
     "tag_as_of",
     "tag_model",
     "tag_rules",
@@ -332,6 +337,7 @@ def tag_columns(d: Decision) -> dict[str, str | float | bool | None]:
         "tag_remark_zh": d.remark_zh,
         "tag_also_applies": show_rules(d.also_applies),
         "tag_assumptions": "; ".join(d.assumptions),
+        "tag_max_miss_rate": d.max_miss_rate,
         "tag_as_of": d.as_of,
         "tag_model": d.model_id,
         "tag_rules": d.rules_id,

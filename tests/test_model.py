@@ -14,14 +14,14 @@ import pytest
 
 from tagger.errors import ModelError, TrainingDataError
 from tagger.facts.reader import FactReader
+from tagger.learning.calibration import Corpus, fit_calibration
 from tagger.learning.dataset import FIELDS, read_examples
-from tagger.learning.training import Recipe, fit, fit_calibration, matrix, to_model, train
+from tagger.learning.training import Recipe, fit, matrix, to_model, train
 from tagger.pipeline import Tagger
 from tagger.records import Row
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import default_model, load_model, read_manifest
 from tagger.scores.classifier import softmax
-from tagger.scores.features import ngrams
 
 from .conftest import Result
 
@@ -42,15 +42,12 @@ def small_data(root: Path, book: Rulebook, tmp_path_factory: pytest.TempPathFact
 def test_arrays_answer_as_the_fitted_classifier_does(small_data: Path, book: Rulebook, tmp_path: Path) -> None:
     from tagger.scores.bundle import save_model
 
-    examples = read_examples(small_data, book.labels)
-    facts = FactReader(book).read([Row(e.id, e.text) for e in examples])
-    found, truth = ngrams(facts), np.array([book.labels.index(e.category) for e in examples])
-    fitted = fit(facts, found, truth, SMALL)
-    x = matrix(facts, found, fitted.vocabulary, fitted.flag_names, SMALL.flag_value)
-    expected = fitted.classifier.predict_proba(x)
+    corpus = Corpus.of(read_examples(small_data, book.labels), book)
+    fitted = fit(corpus, SMALL)
+    expected = fitted.classifier.predict_proba(matrix(corpus, fitted.vocabulary, fitted.flag_names, SMALL.flag_value))
     model = load_model(save_model(to_model(fitted, book.labels, SMALL), tmp_path / "model", {}))
-    np.testing.assert_allclose(model.predict_proba(facts), expected, atol=2e-5)
-    assert [s.best for s in model.score(facts)] == [book.labels[i] for i in expected.argmax(axis=1)]
+    np.testing.assert_allclose(model.predict_proba(corpus.facts, [j.marks for j in corpus.judged]), expected, atol=2e-5)
+    assert [s.best for s in corpus.scores(model)] == [book.labels[i] for i in expected.argmax(axis=1)]
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ class Judged:
     unlisted: tuple[tuple[Unlisted, tuple[Evidence, ...]], ...]
     wordless: bool = False  # no word that names a listed item
     spoken: frozenset[str] = frozenset()  # categories whose own lexicon has a word in the text
+    marks: frozenset[str] = frozenset()  # the same for the classifier: what the rulebook says, by category
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,18 @@ class ClauseJudge:
             if named and not any(c in terms for c in item.excluded_by):
                 unlisted.append((item, tuple(_shown(facts, t, "names " + t.concept, "") for t in named)))
         spoken = frozenset(c for t in facts.terms for c in self._categories.get(t.concept, ()))
-        return Judged(tuple(results), tuple(unlisted), self._nouns.isdisjoint(terms), spoken)
+        marks = self._marks(results, [item for item, _ in unlisted], spoken)
+        return Judged(tuple(results), tuple(unlisted), self._nouns.isdisjoint(terms), spoken, marks)
+
+    def _marks(self, results: Iterable[ClauseResult], unlisted: Iterable[Unlisted], spoken: Iterable[str]) -> frozenset[str]:
+        """What the rulebook says of a text, by category: features of the classifier that hold in every language."""
+        marks = {f"spoken:{category}" for category in spoken} | {f"unlisted:{item.category}" for item in unlisted}
+        for result in results:
+            category = self._book.clause(result.code).category
+            marks |= {f"addressed:{category}", f"{result.truth}:{category}"}
+            if result.pointed:
+                marks.add(f"pointed:{category}")
+        return frozenset(marks)
 
     def _clause(self, clause: Clause, named: Sequence[Term], facts: Facts, said: _Said) -> ClauseResult:
         terms = said.terms

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from tagger.decisions.clauses import Judged
 from tagger.decisions.remarks import remark_otherwise_zh, remark_zh
@@ -19,14 +22,33 @@ _MOST_QUESTIONS = 6
 _READABLE = Question("Please supply the description as readable text.", "请提供可读的商品描述文字。")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
-    """What every decision of a run shares."""
+    """What every decision of a run shares.
+
+    ``strictness``, in log-odds, is added to the least probability of every answer that clears a row, for the promise of
+    ``max_miss_rate``; see :class:`tagger.scores.clearing.Clearing`.
+    """
 
     book: Rulebook
     as_of: dt.date
     model_id: str
     assumptions_id: str = ""
+    strictness: float = 0.0
+    max_miss_rate: float = 1.0
+
+    @cached_property
+    def settings(self) -> DecisionSettings:
+        """Thresholds of the decisions at this strictness."""
+        plain = self.book.settings.decision
+        clearing = ("not_controlled", "unrelated", "unrelated_addressed", "unrelated_wordless")
+        raised: dict[str, Any] = {name: _stricter(getattr(plain, name), self.strictness) for name in clearing}
+        return replace(plain, **raised)
+
+
+def _stricter(probability: float, strictness: float) -> float:
+    """A probability raised by some log-odds."""
+    return 1.0 / (1.0 + math.exp(-strictness) * (1.0 - probability) / probability)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +81,12 @@ def decide(facts: Facts, scores: Scores, judged: Judged, context: Context) -> De
         ``controlled`` only with a met clause of the category; ``not_controlled`` only where every addressed clause of the
         category is failed; anything unsure is ``review`` with its reasons and questions.
     """
-    verdict = _verdict(facts, scores, judged, context.book)
+    verdict = _verdict(facts, scores, judged, context)
     return _dressed(verdict, facts, scores, judged, context)
 
 
-def _verdict(facts: Facts, scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
-    settings = book.settings.decision
+def _verdict(facts: Facts, scores: Scores, judged: Judged, context: Context) -> _Verdict:
+    book, settings = context.book, context.settings
     if facts.fault and not facts.clean.text.strip():
         return _unreadable(facts.fault)
     likeliest = max((c for c in book.labels if c != NONE), key=scores.probabilities.__getitem__)
@@ -72,7 +94,7 @@ def _verdict(facts: Facts, scores: Scores, judged: Judged, book: Rulebook) -> _V
     if unspoken and scores.probabilities[NONE] >= settings.unrelated_wordless:
         verdict = _Verdict(Outcome.UNRELATED, NONE)
     else:
-        verdict = _about_none(scores, judged, book) if scores.best == NONE else _about_category(scores, judged, book)
+        verdict = _about_none(scores, judged, context) if scores.best == NONE else _about_category(scores, judged, context)
     if facts.fault:
         questions = (_READABLE, *verdict.questions)
         return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNREADABLE,), questions, facts.fault)
@@ -96,9 +118,9 @@ def _unfamiliar(facts: Facts, scores: Scores, settings: DecisionSettings) -> boo
     return known / len(letters) < settings.familiar_script_share or scores.familiar_share < settings.familiar_share
 
 
-def _about_none(scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
+def _about_none(scores: Scores, judged: Judged, context: Context) -> _Verdict:
     """The model takes the text for something outside all categories."""
-    settings = book.settings.decision
+    book, settings = context.book, context.settings
     met = [r for r in judged.clauses if r.truth == Truth.MET]
     if met:
         category = _likeliest({book.clause(r.code).category for r in met}, scores)
@@ -114,13 +136,14 @@ def _about_none(scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
     needed = settings.unrelated_addressed if open_ else settings.unrelated
     if scores.probabilities[NONE] >= needed:
         return _Verdict(Outcome.UNRELATED, NONE)
-    category = _likeliest({book.clause(r.code).category for r in open_} or set(book.labels) - {NONE}, scores)
-    return _review(category, _of(category, open_, book), (_doubt(scores),), judged, book)
+    # the best suggestion is still none; what is asked is what would decide if it were of the likeliest category
+    other = _likeliest({book.clause(r.code).category for r in open_} or set(book.labels) - {NONE}, scores)
+    return replace(_review(other, _of(other, open_, book), (_doubt(scores),), judged, book), category=NONE)
 
 
-def _about_category(scores: Scores, judged: Judged, book: Rulebook) -> _Verdict:
+def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdict:
     """The model takes the text for one of the categories."""
-    settings = book.settings.decision
+    book, settings = context.book, context.settings
     category, sure = scores.best, scores.probabilities[scores.best]
     own = _of(category, judged.clauses, book)
     met = [r for r in own if r.truth == Truth.MET]
@@ -214,4 +237,5 @@ def _dressed(verdict: _Verdict, facts: Facts, scores: Scores, judged: Judged, co
         note=verdict.note,
         clauses=judged.clauses,
         assumptions=tuple(f"{a} ({context.assumptions_id})" for a in rests_on),
+        max_miss_rate=context.max_miss_rate,
     )

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.decisions.clauses import ClauseJudge
 from tagger.decisions.decide import Context, decide
 from tagger.errors import TrainingDataError
-from tagger.facts.reader import FactReader
-from tagger.learning.dataset import Example, data_fingerprint, read_examples
+from tagger.learning.calibration import Corpus, calibrated, fit_calibration
+from tagger.learning.dataset import data_fingerprint, read_examples
 from tagger.learning.evaluation import calibration_error
-from tagger.records import Facts, Row
+from tagger.records import Scores
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import save_model
 from tagger.scores.classifier import Model, as_scores, softmax
 from tagger.scores.conformal import conformalize, prediction_sets
-from tagger.scores.features import Matrix, Ngrams, Vocabulary, flag_matrix, flags, ngrams, weigh
+from tagger.scores.features import Matrix, Vocabulary, flag_matrix, weigh
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -41,8 +40,9 @@ class Recipe:
     least_texts: int = 2
     most_ngrams: int = 120_000
     flag_least: int = 3
-    flag_value: float = 1.0
+    flag_value: float = 0.07
     inverse_regularisation: float = 30.0
+    source_weight: float = 3.0  # a row with the facts of a real page counts as so many others
     iterations: int = 400
 
 
@@ -58,12 +58,15 @@ class Fitted:
 def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, say: Say = print) -> dict[str, Any]:
     """Train a model from a folder of rows and save it.
 
-    The same rows, rulebook and library versions give the same files, bit for bit, on one machine.
+    The classifier is fitted on the rows of the folder itself; its probabilities are calibrated on predictions for them by
+    classifiers that had not seen them; what may be cleared automatically is measured on the rows of its subfolder
+    ``calibration``, which share no web site with the others. The same rows, rulebook and library versions give the same
+    files, bit for bit, on one machine.
 
     Parameters
     ----------
     data : Path
-        Folder of ``*.jsonl`` files; subfolders (the evaluation rows) are not read.
+        Folder of ``*.jsonl`` files; of its subfolders only ``calibration`` is read, where it is there.
     out : Path
         Folder of the model.
     book : Rulebook
@@ -79,59 +82,77 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     Raises
     ------
     TrainingDataError
-        Where the rows have faults or a category is missing.
+        Where the rows have faults, a category is missing, or a calibration row shares its group with a training row.
     """
     recipe = recipe or Recipe()
-    examples = read_examples(data, book.labels)
-    missing = set(book.labels) - {e.category for e in examples}
+    corpus = Corpus.of(read_examples(data, book.labels), book)
+    missing = set(book.labels) - {e.category for e in corpus.examples}
     if missing:
         raise TrainingDataError(f"no training rows for {', '.join(sorted(missing))} in {data}: every category needs some")
-    say(f"{len(examples)} rows from {data}")
-    facts = FactReader(book).read([Row(e.id, e.text) for e in examples])
-    found = ngrams(facts)
-    truth = np.array([book.labels.index(e.category) for e in examples])
-    held_out = _cross_validated_logits(facts, found, truth, examples, recipe, say)
-    temperature, bias = fit_calibration(held_out, truth)
+    say(f"{len(corpus.examples)} rows from {data}")
+    apart = _calibration_rows(data, corpus, book)
+    held_out = _cross_validated_logits(corpus, recipe, say)
+    temperature, bias = fit_calibration(held_out, corpus.truth, corpus.weights(recipe.source_weight))
     probabilities = softmax(held_out / temperature + bias)
-    thresholds = conformalize(probabilities, truth, book.settings.conformal.coverage)
-    figures = measure(probabilities, truth, thresholds, book.labels)
-    figures["decisions"] = decided(facts, probabilities, thresholds, examples, book)
+    thresholds = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
+    figures = measure(probabilities, corpus.truth, thresholds, book.labels)
+    figures["decisions"] = decided(corpus, as_scores(book.labels, probabilities, thresholds, np.ones(len(corpus.truth))), book)
     say(f"cross-validation: accuracy {figures['accuracy']:.3f}, macro-F1 {figures['macro_f1']:.3f}, ECE {figures['ece']:.3f}")
     say("fitting on all rows")
-    fitted = fit(facts, found, truth, recipe)
-    model = replace(to_model(fitted, book.labels, recipe), temperature=temperature, bias=bias, set_thresholds=thresholds)
+    model = replace(
+        to_model(fit(corpus, recipe), book.labels, recipe), temperature=temperature, bias=bias, set_thresholds=thresholds
+    )
     about = {
-        "data": {"fingerprint": data_fingerprint(examples), "rows": len(examples), "by_category": _counts(examples)},
+        "data": {
+            "fingerprint": data_fingerprint(corpus.examples),
+            "rows": len(corpus.examples),
+            "by_category": dict(sorted(Counter(e.category for e in corpus.examples).items())),
+        },
         "rules_id": book.rules_id,
         "libraries": _libraries(),
         "recipe": {name: getattr(recipe, name) for name in recipe.__slots__},
         "figures": figures,
     }
+    if apart is not None:
+        model = calibrated(model, apart, book)
+        about["calibration"] = {"fingerprint": data_fingerprint(apart.examples), "rows": len(apart.examples)}
+        say(f"clearing: {model.clearing.tell()}")
     save_model(model, out, about)
     return figures
 
 
-def fit(facts: Sequence[Facts], found: Ngrams, truth: NDArray[np.int64], recipe: Recipe) -> Fitted:
+def _calibration_rows(data: Path, corpus: Corpus, book: Rulebook) -> Corpus | None:
+    folder = data / "calibration"
+    if not folder.is_dir():
+        return None
+    examples = read_examples(folder, book.labels)
+    shared = {e.group for e in examples} & {e.group for e in corpus.examples}
+    if shared:
+        raise TrainingDataError(f"group {min(shared)} stands among the training rows and in {folder}: move its rows to one side")
+    return Corpus.of(examples, book)
+
+
+def fit(corpus: Corpus, recipe: Recipe) -> Fitted:
     """Fit vocabulary, flags and classifier on some rows."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    vocabulary = Vocabulary.fit(found, recipe.least_texts, recipe.most_ngrams)
-    seen = Counter(name for f in facts for name in flags(f))
+    vocabulary = Vocabulary.fit(corpus.ngrams, recipe.least_texts, recipe.most_ngrams)
+    seen = Counter(name for row in corpus.flags for name in row)
     names = tuple(sorted(name for name, count in seen.items() if count >= recipe.flag_least))
-    x = matrix(facts, found, vocabulary, names, recipe.flag_value)
+    x = matrix(corpus, vocabulary, names, recipe.flag_value)
     classifier = LogisticRegression(C=recipe.inverse_regularisation, max_iter=recipe.iterations, class_weight="balanced", tol=1e-4)
     with threadpool_limits(limits=1):  # one thread: sums in one order, so the same bits
-        classifier.fit(x, truth)
+        classifier.fit(x, corpus.truth, sample_weight=corpus.weights(recipe.source_weight))
     return Fitted(vocabulary, names, classifier)
 
 
-def matrix(facts: Sequence[Facts], found: Ngrams, vocabulary: Vocabulary, names: Sequence[str], flag_value: float) -> csr_matrix:
+def matrix(corpus: Corpus, vocabulary: Vocabulary, names: Sequence[str], flag_value: float) -> csr_matrix:
     """Feature matrix of some rows for scikit-learn: n-grams first, flags behind."""
     from scipy.sparse import hstack
 
-    text = _csr(weigh(found, vocabulary))
-    marks = _csr(flag_matrix(facts, names, flag_value))
+    text = _csr(weigh(corpus.ngrams, vocabulary))
+    marks = _csr(flag_matrix(corpus.flags, names, flag_value))
     return cast("csr_matrix", hstack([text, marks], format="csr"))
 
 
@@ -151,70 +172,32 @@ def to_model(fitted: Fitted, labels: Sequence[str], recipe: Recipe) -> Model:
     )
 
 
-def _cross_validated_logits(
-    facts: Sequence[Facts], found: Ngrams, truth: NDArray[np.int64], examples: Sequence[Example], recipe: Recipe, say: Say
-) -> NDArray[np.float64]:
+def _cross_validated_logits(corpus: Corpus, recipe: Recipe, say: Say) -> NDArray[np.float64]:
     """Logits of every row from a model that saw neither it nor its group."""
     from joblib import Parallel, delayed
     from sklearn.model_selection import StratifiedGroupKFold
 
-    groups = [e.group for e in examples]
+    truth = corpus.truth
+    groups = [e.group for e in corpus.examples]
     splits = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(np.zeros(len(truth)), truth, groups))
     say(f"{FOLDS}-fold cross-validation, grouped by page and near-duplicate")
-    jobs = (delayed(_fold_logits)(facts, found, truth, fold, recipe) for fold in splits)
+    jobs = (delayed(_fold_logits)(corpus.take(kept), corpus.take(held), recipe) for kept, held in splits)
     logits = np.zeros((len(truth), int(truth.max()) + 1))
-    for (_, test), part in zip(splits, Parallel(n_jobs=2)(jobs), strict=True):
-        logits[test] = part
+    for (_, held), part in zip(splits, Parallel(n_jobs=2)(jobs), strict=True):
+        logits[held] = part
     return logits
 
 
-def _fold_logits(
-    facts: Sequence[Facts],
-    found: Ngrams,
-    truth: NDArray[np.int64],
-    fold: tuple[NDArray[np.int64], NDArray[np.int64]],
-    recipe: Recipe,
-) -> NDArray[np.float64]:
-    fit_rows, test_rows = fold
-    fitted = fit([facts[i] for i in fit_rows], _take(found, fit_rows), truth[fit_rows], recipe)
-    x = matrix([facts[i] for i in test_rows], _take(found, test_rows), fitted.vocabulary, fitted.flag_names, recipe.flag_value)
+def _fold_logits(kept: Corpus, held: Corpus, recipe: Recipe) -> NDArray[np.float64]:
+    fitted = fit(kept, recipe)
+    x = matrix(held, fitted.vocabulary, fitted.flag_names, recipe.flag_value)
     return np.asarray(fitted.classifier.decision_function(x))
-
-
-def _take(found: Ngrams, rows: NDArray[np.int64]) -> Ngrams:
-    """The n-grams of some rows, renumbered."""
-    position = np.full(found.texts, -1, dtype=np.int64)
-    position[rows] = np.arange(len(rows))
-    at = position[found.rows]
-    return Ngrams(at[at >= 0], found.hashes[at >= 0], found.basic[at >= 0], len(rows))
 
 
 def _csr(m: Matrix) -> csr_matrix:
     from scipy.sparse import csr_matrix
 
     return csr_matrix((m.data, m.columns, m.ends), shape=(len(m.ends) - 1, m.width))
-
-
-def fit_calibration(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
-    """Temperature and one bias a label that make held-out probabilities likeliest.
-
-    Bias-corrected temperature scaling (Alexandari et al. 2020). The classes are weighted alike in the fit, so that small
-    categories are learned; the biases give the probabilities of the rows' true mixture back.
-    """
-    from scipy.optimize import minimize
-
-    rows = np.arange(len(truth))
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scaled = logits * np.exp(parameters[0])
-        p = softmax(scaled + parameters[1:])
-        gap = p.copy()
-        gap[rows, truth] -= 1.0
-        gradient = np.concatenate([[(gap * scaled).sum()], gap.sum(axis=0)]) / len(truth)
-        return float(-np.log(np.maximum(p[rows, truth], 1e-12)).mean()), gradient
-
-    best = minimize(loss, np.zeros(logits.shape[1] + 1), jac=True, method="L-BFGS-B")
-    return float(np.exp(-best.x[0])), np.asarray(best.x[1:] - best.x[1:].mean())
 
 
 def measure(
@@ -241,35 +224,23 @@ def measure(
     }
 
 
-def decided(
-    facts: Sequence[Facts],
-    probabilities: NDArray[np.float64],
-    thresholds: NDArray[np.float64],
-    examples: Sequence[Example],
-    book: Rulebook,
-) -> dict[str, Any]:
+def decided(corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -> dict[str, Any]:
     """Outcomes of the held-out rows against their labels: how many of which decision came out as what."""
-    judge = ClauseJudge(book)
     context = Context(book, book.as_of, "")
-    scored = as_scores(book.labels, probabilities, thresholds, np.ones(len(examples)))
     table: Counter[str] = Counter()
-    for f, scores, example in zip(facts, scored, examples, strict=True):
-        table[f"{example.decision} -> {decide(f, scores, judge.judge(f), context).outcome}"] += 1
+    for example, facts, scores, judged in zip(corpus.examples, corpus.facts, scored, corpus.judged, strict=True):
+        table[f"{example.decision} -> {decide(facts, scores, judged, context).outcome}"] += 1
     controlled = sum(n for k, n in table.items() if k.startswith("controlled "))
     cleared = table["controlled -> unrelated"] + table["controlled -> not_controlled"]
     harmless = sum(n for k, n in table.items() if k.startswith(("unrelated ", "not_controlled ")))
     alarms = table["unrelated -> controlled"] + table["not_controlled -> controlled"]
     return {
-        "note": "classifier held out by fold; the lexicon was written with some of these rows in view",
+        "note": "classifier held out by fold, at strictness 0; the lexicon was written with some of these rows in view",
         "table": dict(sorted(table.items())),
         "false_clear_rate": round(cleared / max(controlled, 1), 4),
         "false_alarm_rate": round(alarms / max(harmless, 1), 4),
-        "review_rate": round(sum(n for k, n in table.items() if k.endswith("-> review")) / max(len(examples), 1), 4),
+        "review_rate": round(sum(n for k, n in table.items() if k.endswith("-> review")) / max(len(corpus.examples), 1), 4),
     }
-
-
-def _counts(examples: Sequence[Example]) -> dict[str, int]:
-    return dict(sorted(Counter(e.category for e in examples).items()))
 
 
 def _libraries() -> dict[str, str]:

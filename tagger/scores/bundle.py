@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from tagger.errors import ModelError
 from tagger.scores.classifier import Model
+from tagger.scores.clearing import Clearing
 from tagger.scores.features import Vocabulary
 
 FORMAT = "tagger linear model"
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
+OWN_KEYS = ("format", "version", "labels", "flag_names", "flag_value", "temperature", "clearing", "files", "model_id")
 _ARRAYS: dict[str, np.dtype[Any]] = {
     "hashes": np.dtype("<u4"),
     "idf": np.dtype("<f4"),
@@ -73,6 +75,7 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
         "flag_names": list(model.flag_names),
         "flag_value": model.flag_value,
         "temperature": model.temperature,
+        "clearing": model.clearing.as_dict(),
         "files": files,
         **about,
     }
@@ -148,6 +151,7 @@ def load_model(folder: str | Path | None = None) -> Model:
         temperature=float(manifest["temperature"]),
         bias=arrays["bias"],
         set_thresholds=arrays["set_thresholds"],
+        clearing=Clearing.from_dict(manifest["clearing"]),
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagger.records import Facts, Scores
+from tagger.scores.clearing import Clearing
 from tagger.scores.conformal import prediction_sets
-from tagger.scores.features import Matrix, Vocabulary, flag_matrix, ngrams, weigh
+from tagger.scores.features import Matrix, Vocabulary, flag_matrix, flags, ngrams, weigh
 
 _AT_ONCE = 512  # texts scored together; bounds the memory of the gathered weights
 
@@ -35,6 +36,8 @@ class Model:
         Added to the divided logits.
     set_thresholds : array of float64, shape (n_labels,)
         A label is in the prediction set where its probability is at least its threshold.
+    clearing : Clearing
+        How many risky rows the answers let pass, by strictness, on rows that the model was not fitted on.
     """
 
     model_id: str
@@ -47,30 +50,32 @@ class Model:
     temperature: float
     bias: NDArray[np.float64]
     set_thresholds: NDArray[np.float64]
+    clearing: Clearing = field(default_factory=Clearing)
 
-    def logits(self, facts: Sequence[Facts]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Logits (rows x labels) and the share of familiar n-grams of each row."""
+    def logits(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Logits (rows x labels) and the share of familiar n-grams of each row; ``marks`` is what the rulebook says of each."""
         logits = np.empty((len(facts), len(self.labels)))
         familiar = np.empty(len(facts))
         for start in range(0, len(facts), _AT_ONCE):
             piece = facts[start : start + _AT_ONCE]
             text = weigh(ngrams(piece), self.vocabulary)
-            marks = flag_matrix(piece, self.flag_names, self.flag_value)
+            flagged = [flags(*row) for row in zip(piece, marks[start : start + _AT_ONCE], strict=True)]
+            flag = flag_matrix(flagged, self.flag_names, self.flag_value)
             grams = len(self.vocabulary)
-            scores = _times(text, self.weights[:grams]) + _times(marks, self.weights[grams:]) + self.intercept
+            scores = _times(text, self.weights[:grams]) + _times(flag, self.weights[grams:]) + self.intercept
             logits[start : start + _AT_ONCE] = scores
             familiar[start : start + _AT_ONCE] = text.familiar_share
         return logits, familiar
 
-    def predict_proba(self, facts: Sequence[Facts]) -> NDArray[np.float64]:
+    def predict_proba(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> NDArray[np.float64]:
         """Calibrated probabilities, rows x labels."""
-        return softmax(self.logits(facts)[0] / self.temperature + self.bias)
+        return softmax(self.logits(facts, marks)[0] / self.temperature + self.bias)
 
-    def score(self, facts: Sequence[Facts]) -> list[Scores]:
+    def score(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> list[Scores]:
         """Scores of each row, in order."""
         if not facts:
             return []
-        logits, familiar = self.logits(facts)
+        logits, familiar = self.logits(facts, marks)
         probabilities = softmax(logits / self.temperature + self.bias)
         return as_scores(self.labels, probabilities, self.set_thresholds, familiar)
 

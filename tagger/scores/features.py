@@ -181,19 +181,19 @@ def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
     return Matrix(data, columns, ends, width, familiar)
 
 
-def flags(facts: Facts) -> set[str]:
-    """Names of the flags that a text sets: its concepts, kinds and dimensions of figures, and whether it has none."""
+def flags(facts: Facts, marks: frozenset[str] = frozenset()) -> set[str]:
+    """Names of the flags that a text sets: its concepts, kinds and dimensions of figures, whether it has none, and ``marks``."""
     concepts = {f"concept:{t.concept}" for t in facts.terms}
     kinds = {f"kind:{q.kind}" for q in facts.quantities if q.kind}
     dimensions = {f"dimension:{q.dimension}" for q in facts.quantities}
     found = concepts | kinds | dimensions
-    return found | ({"no_term"} if not concepts else set()) | ({"no_figure"} if not dimensions else set())
+    return found | marks | ({"no_term"} if not concepts else set()) | ({"no_figure"} if not dimensions else set())
 
 
-def flag_matrix(facts: Sequence[Facts], names: Sequence[str], value: float) -> Matrix:
+def flag_matrix(found: Sequence[set[str]], names: Sequence[str], value: float) -> Matrix:
     """Flags of a column as a sparse matrix with one column a name; names that training did not see are left out."""
     position = {name: i for i, name in enumerate(names)}
-    columns = [sorted(position[name] for name in flags(f) if name in position) for f in facts]
+    columns = [sorted(position[name] for name in row if name in position) for row in found]
     ends = np.concatenate([[0], np.cumsum([len(c) for c in columns])]).astype(np.int64)
     flat = np.fromiter((c for row in columns for c in row), dtype=np.int64, count=int(ends[-1]))
     return Matrix(np.full(len(flat), value, dtype=np.float32), flat, ends, len(names), np.zeros(len(columns)))

@@ -1,0 +1,180 @@
+"""Calibrate a fitted classifier on rows that it has not seen: probabilities, prediction sets, and what may be cleared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.decisions.clauses import ClauseJudge, Judged
+from tagger.decisions.decide import Context, decide
+from tagger.errors import UsageError
+from tagger.facts.reader import FactReader
+from tagger.learning.dataset import Example, data_fingerprint
+from tagger.learning.evaluation import CLEARED, upper_bound
+from tagger.records import Facts, Outcome, Row, Scores
+from tagger.rulebook import Rulebook
+from tagger.scores.bundle import OWN_KEYS, load_model, read_manifest, save_model
+from tagger.scores.classifier import Model, softmax
+from tagger.scores.clearing import Clearing, ClearingStep
+from tagger.scores.conformal import conformalize
+from tagger.scores.features import Ngrams, flags, ngrams
+
+RISKY = ("controlled", "review")  # labels of rows that no answer may clear
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Labelled rows with all that is read from them: facts, what the rulebook says, n-grams, flags."""
+
+    examples: Sequence[Example]
+    facts: Sequence[Facts]
+    judged: Sequence[Judged]
+    ngrams: Ngrams
+    flags: Sequence[set[str]]
+    truth: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], book: Rulebook) -> Corpus:
+        """Read labelled rows."""
+        facts = FactReader(book).read([Row(e.id, e.text) for e in examples])
+        judge = ClauseJudge(book)
+        judged = [judge.judge(f) for f in facts]
+        truth = np.array([book.labels.index(e.category) for e in examples])
+        return cls(examples, facts, judged, ngrams(facts), [flags(f, j.marks) for f, j in zip(facts, judged, strict=True)], truth)
+
+    def take(self, rows: NDArray[np.int64]) -> Corpus:
+        """Some of the rows."""
+        position = np.full(self.ngrams.texts, -1, dtype=np.int64)
+        position[rows] = np.arange(len(rows))
+        at = position[self.ngrams.rows]
+        kept = at >= 0
+        found = Ngrams(at[kept], self.ngrams.hashes[kept], self.ngrams.basic[kept], len(rows))
+        examples, facts, judged, marks = (
+            [column[i] for i in rows] for column in (self.examples, self.facts, self.judged, self.flags)
+        )
+        return Corpus(examples, facts, judged, found, marks, self.truth[rows])
+
+    def weights(self, source_weight: float) -> NDArray[np.float64]:
+        """How often each row counts: ``source_weight`` times where it carries the facts of a real page."""
+        return np.array([source_weight if e.source else 1.0 for e in self.examples])
+
+    def scores(self, model: Model) -> list[Scores]:
+        """Scores of the rows by a model."""
+        return model.score(self.facts, [j.marks for j in self.judged])
+
+
+def fit_calibration(
+    logits: NDArray[np.float64], truth: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+) -> tuple[float, NDArray[np.float64]]:
+    """Temperature and one bias a label that make held-out probabilities likeliest.
+
+    Bias-corrected temperature scaling (Alexandari et al. 2020). The classes are weighted alike in the fit, so that small
+    categories are learned; the biases give the probabilities of the rows' mixture back, ``weights`` being how often a row counts.
+    """
+    from scipy.optimize import minimize
+
+    rows = np.arange(len(truth))
+    share = np.ones(len(truth)) if weights is None else weights
+    share = share / share.sum()
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        scaled = logits * np.exp(parameters[0])
+        p = softmax(scaled + parameters[1:])
+        gap = p.copy()
+        gap[rows, truth] -= 1.0
+        gap *= share[:, None]
+        gradient = np.concatenate([[(gap * scaled).sum()], gap.sum(axis=0)])
+        return float(-(share * np.log(np.maximum(p[rows, truth], 1e-12))).sum()), gradient
+
+    best = minimize(loss, np.zeros(logits.shape[1] + 1), jac=True, method="L-BFGS-B")
+    return float(np.exp(-best.x[0])), np.asarray(best.x[1:] - best.x[1:].mean())
+
+
+def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
+    """A model with the prediction sets and the clearing of some labelled rows; the probabilities stay as they are.
+
+    Parameters
+    ----------
+    model : Model
+    corpus : Corpus
+        Rows that the model was not fitted on. A category with too few of them keeps its threshold of the prediction sets.
+    book : Rulebook
+    """
+    probabilities = softmax(model.logits(corpus.facts, [j.marks for j in corpus.judged])[0] / model.temperature + model.bias)
+    own = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
+    model = replace(model, set_thresholds=np.where(own > 0, own, model.set_thresholds))
+    return replace(model, clearing=measure_clearing(corpus, corpus.scores(model), book))
+
+
+def calibrate(folder: Path, examples: Sequence[Example], out: Path, book: Rulebook, max_miss_rate: float | None = None) -> Clearing:
+    """Recalibrate a model on labelled rows of a user's own and save it under another name.
+
+    Parameters
+    ----------
+    folder : Path
+        The model; it stays as it is.
+    examples : sequence of Example
+        Rows as they come in the user's catalogue, of all labels, labelled with care: what is cleared is promised on them.
+    out : Path
+        Folder of the recalibrated model.
+    book : Rulebook
+    max_miss_rate : float, optional
+        The promise of the new model; that of the settings by default, and none where the rows do not carry it.
+
+    Returns
+    -------
+    Clearing
+
+    Raises
+    ------
+    UsageError
+        Where the rows cannot carry ``max_miss_rate``, or ``out`` is the model itself.
+    ModelError
+        Where the model cannot be read.
+    """
+    if out.exists() and out.samefile(folder):
+        raise UsageError(f"{out} is the model itself: name another folder with --out")
+    about = {k: v for k, v in read_manifest(folder).items() if k not in OWN_KEYS}
+    model = calibrated(load_model(folder), Corpus.of(examples, book), book)
+    if max_miss_rate is not None:
+        model = replace(model, clearing=model.clearing.promised(max_miss_rate))
+    save_model(model, out, {**about, "calibration": {"fingerprint": data_fingerprint(examples), "rows": len(examples)}})
+    return model.clearing
+
+
+def measure_clearing(corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -> Clearing:
+    """How many risky rows every strictness clears, and the laxest one that carries the promise of the settings.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Rows that the model was not fitted on, as the user's own would be.
+    scored : sequence of Scores
+    book : Rulebook
+
+    Returns
+    -------
+    Clearing
+        With strictness 0 and no promise where the rows carry none.
+    """
+    wanted = book.settings.clearing
+    count = round((wanted.strictest - wanted.laxest) / wanted.step)
+    steps = tuple(_step(wanted.strictest - i * wanted.step, corpus, scored, book) for i in range(count + 1))
+    risky = sum(e.decision in RISKY for e in corpus.examples)
+    measured = Clearing(book.rules_id, len(corpus.examples), risky, steps)
+    try:
+        return measured.promised(wanted.max_miss_rate)
+    except UsageError:
+        return measured
+
+
+def _step(strictness: float, corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -> ClearingStep:
+    context = Context(book, book.as_of, "", strictness=strictness)
+    outcomes = [decide(*row, context).outcome for row in zip(corpus.facts, scored, corpus.judged, strict=True)]
+    risky = [o for e, o in zip(corpus.examples, outcomes, strict=True) if e.decision in RISKY]
+    missed = sum(o in CLEARED for o in risky)
+    return ClearingStep(strictness, missed, upper_bound(missed, len(risky)), sum(o == Outcome.REVIEW for o in outcomes))

@@ -1,0 +1,132 @@
+"""How strict automatic clearing has to be for a promise on controlled items, measured on rows that the model was not fitted on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
+from typing import Any
+
+from tagger.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class ClearingStep:
+    """What one strictness let pass on the calibration rows.
+
+    Attributes
+    ----------
+    strictness : float
+        Log-odds added to the least probability of every answer that clears a row.
+    missed : int
+        Risky rows (labelled controlled, or review because a fact is missing) that were cleared.
+    upper95 : float
+        One-sided upper bound of Clopper and Pearson, at 95 %, for the share of risky items that are cleared.
+    review : int
+        Rows of all labels that went to a person.
+    """
+
+    strictness: float
+    missed: int
+    upper95: float
+    review: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clearing:
+    """The measured steps, the strictest first, and the one that is used where the user asks for nothing else.
+
+    Attributes
+    ----------
+    rules_id : str
+        Rulebook with which it was measured; a promise holds for this one alone.
+    rows, risky : int
+        Calibration rows, and those of them that must not be cleared.
+    steps : tuple of ClearingStep
+    max_miss_rate : float
+        The promise behind ``strictness``; 1 where the rows carry none.
+    strictness : float
+    """
+
+    rules_id: str = ""
+    rows: int = 0
+    risky: int = 0
+    steps: tuple[ClearingStep, ...] = ()
+    max_miss_rate: float = 1.0
+    strictness: float = 0.0
+
+    def promised(self, max_miss_rate: float) -> Clearing:
+        """The same measurement with the laxest strictness that carries a promise.
+
+        The steps are tested in one fixed order, the strictest first, until one fails; so all that pass hold together with 95 %
+        confidence and the laxest of them may be taken (learn-then-test with fixed-sequence testing, Angelopoulos et al. 2021).
+
+        Parameters
+        ----------
+        max_miss_rate : float
+            Share of risky items that may be cleared automatically, between 0 and 1.
+
+        Raises
+        ------
+        UsageError
+            Where the rate is no share, or the calibration rows cannot carry it.
+
+        Examples
+        --------
+        >>> steps = (ClearingStep(4.0, 0, 0.0099, 220), ClearingStep(2.0, 1, 0.0158, 160), ClearingStep(0.0, 4, 0.0303, 120))
+        >>> Clearing("rules-1", 500, 299, steps).promised(0.02).strictness
+        2.0
+        >>> Clearing("rules-1", 500, 299, steps).promised(0.001)
+        Traceback (most recent call last):
+        ...
+        tagger.errors.UsageError: no promise of 0.1 %: 299 risky calibration rows carry 0.99 % at best, and 2995 without a miss \
+would be needed; give more labelled rows to `tagger calibrate`, or promise less
+        """
+        if not 0 < max_miss_rate < 1:
+            raise UsageError(f"a miss rate of {max_miss_rate:g} is no share: give a number between 0 and 1, such as 0.01 for 1 %")
+        if not self.steps:
+            raise UsageError("the model was trained without calibration rows and promises nothing: run `tagger calibrate` first")
+        held = list(takewhile(lambda step: step.upper95 <= max_miss_rate, self.steps))
+        if not held:
+            raise UsageError(
+                f"no promise of {100 * max_miss_rate:.3g} %: {self.risky} risky calibration rows carry "
+                f"{100 * self.steps[0].upper95:.2g} % at best, and {_needed(max_miss_rate)} without a miss would be needed; "
+                "give more labelled rows to `tagger calibrate`, or promise less"
+            )
+        return replace(self, max_miss_rate=max_miss_rate, strictness=held[-1].strictness)
+
+    def tell(self) -> str:
+        """The promise in one line.
+
+        Examples
+        --------
+        >>> print(Clearing("rules-1", 500, 299, (ClearingStep(4.0, 0, 0.0099, 220),)).promised(0.01).tell())
+        promises that at most 1 % of controlled items are cleared automatically, with 95 % confidence: 0 of 299 such calibration \
+rows were (bound 0.99 %), and 44.0 % of all 500 went to a person
+        >>> Clearing().tell()
+        'promises nothing on what is cleared automatically'
+        """
+        step = next((step for step in self.steps if step.strictness == self.strictness), None)
+        if step is None or self.max_miss_rate >= 1:
+            return "promises nothing on what is cleared automatically"
+        return (
+            f"promises that at most {100 * self.max_miss_rate:.3g} % of controlled items are cleared automatically, with 95 % "
+            f"confidence: {step.missed} of {self.risky} such calibration rows were (bound {100 * step.upper95:.2g} %), and "
+            f"{100 * step.review / self.rows:.1f} % of all {self.rows} went to a person"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Clearing:
+        """The reverse of :meth:`as_dict`."""
+        steps: Sequence[Mapping[str, Any]] = raw["steps"]
+        return cls(**{**raw, "steps": tuple(ClearingStep(**step) for step in steps)})
+
+
+def _needed(max_miss_rate: float) -> int:
+    """Risky rows without a miss that carry a promise at 95 %."""
+    return math.ceil(math.log(0.05) / math.log(1 - max_miss_rate))
