@@ -186,7 +186,6 @@ def batch(
     talk = _console(stderr=True)
     table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded
     tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
-    talk.print(tagger.clearing.tell(), soft_wrap=True)
     with _ProgressLine(talk) as progress:
         summary = tag_catalogue(table, target, options, tagger, progress)
     if as_json:

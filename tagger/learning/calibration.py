@@ -164,8 +164,9 @@ def measure_clearing(corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -
     wanted = book.settings.clearing
     count = round((wanted.strictest - wanted.laxest) / wanted.step)
     steps = tuple(_step(wanted.strictest - i * wanted.step, corpus, scored, book) for i in range(count + 1))
-    risky = sum(e.decision in RISKY for e in corpus.examples)
-    measured = Clearing(book.rules_id, len(corpus.examples), risky, steps)
+    labels = [e.decision for e in corpus.examples]
+    risky = sum(label in RISKY for label in labels)
+    measured = Clearing(book.rules_id, len(labels), risky, labels.count("controlled"), steps)
     try:
         return measured.promised(wanted.max_miss_rate)
     except UsageError:
@@ -175,6 +176,8 @@ def measure_clearing(corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -
 def _step(strictness: float, corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -> ClearingStep:
     context = Context(book, book.as_of, "", strictness=strictness)
     outcomes = [decide(*row, context).outcome for row in zip(corpus.facts, scored, corpus.judged, strict=True)]
-    risky = [o for e, o in zip(corpus.examples, outcomes, strict=True) if e.decision in RISKY]
-    missed = sum(o in CLEARED for o in risky)
-    return ClearingStep(strictness, missed, upper_bound(missed, len(risky)), sum(o == Outcome.REVIEW for o in outcomes))
+    cleared = [e.decision for e, o in zip(corpus.examples, outcomes, strict=True) if o in CLEARED]
+    risky = sum(e.decision in RISKY for e in corpus.examples)
+    missed = sum(label in RISKY for label in cleared)
+    review = sum(o == Outcome.REVIEW for o in outcomes)
+    return ClearingStep(strictness, missed, cleared.count("controlled"), upper_bound(missed, risky), review)

@@ -21,6 +21,8 @@ class ClearingStep:
         Log-odds added to the least probability of every answer that clears a row.
     missed : int
         Risky rows (labelled controlled, or review because a fact is missing) that were cleared.
+    missed_controlled : int
+        Those of them whose text itself shows that they are controlled.
     upper95 : float
         One-sided upper bound of Clopper and Pearson, at 95 %, for the share of risky items that are cleared.
     review : int
@@ -29,6 +31,7 @@ class ClearingStep:
 
     strictness: float
     missed: int
+    missed_controlled: int
     upper95: float
     review: int
 
@@ -42,7 +45,9 @@ class Clearing:
     rules_id : str
         Rulebook with which it was measured; a promise holds for this one alone.
     rows, risky : int
-        Calibration rows, and those of them that must not be cleared.
+        Calibration rows, and those of them that must not be cleared: controlled, or a fact is missing.
+    controlled : int
+        Those whose text itself shows that they are controlled.
     steps : tuple of ClearingStep
     max_miss_rate : float
         The promise behind ``strictness``; 1 where the rows carry none.
@@ -52,6 +57,7 @@ class Clearing:
     rules_id: str = ""
     rows: int = 0
     risky: int = 0
+    controlled: int = 0
     steps: tuple[ClearingStep, ...] = ()
     max_miss_rate: float = 1.0
     strictness: float = 0.0
@@ -74,10 +80,11 @@ class Clearing:
 
         Examples
         --------
-        >>> steps = (ClearingStep(4.0, 0, 0.0099, 220), ClearingStep(2.0, 1, 0.0158, 160), ClearingStep(0.0, 4, 0.0303, 120))
-        >>> Clearing("rules-1", 500, 299, steps).promised(0.02).strictness
+        >>> figures = (4.0, 0, 0, 0.0099, 220), (2.0, 1, 0, 0.0158, 160), (0.0, 4, 0, 0.0303, 120)
+        >>> measured = Clearing("rules-1", 500, 299, 140, tuple(ClearingStep(*row) for row in figures))
+        >>> measured.promised(0.02).strictness
         2.0
-        >>> Clearing("rules-1", 500, 299, steps).promised(0.001)
+        >>> measured.promised(0.001)
         Traceback (most recent call last):
         ...
         tagger.errors.UsageError: no promise of 0.1 %: 299 risky calibration rows carry 0.99 % at best, and 2995 without a miss \
@@ -101,9 +108,10 @@ would be needed; give more labelled rows to `tagger calibrate`, or promise less
 
         Examples
         --------
-        >>> print(Clearing("rules-1", 500, 299, (ClearingStep(4.0, 0, 0.0099, 220),)).promised(0.01).tell())
-        promises that at most 1 % of controlled items are cleared automatically, with 95 % confidence: 0 of 299 such calibration \
-rows were (bound 0.99 %), and 44.0 % of all 500 went to a person
+        >>> measured = Clearing("rules-1", 500, 299, 140, (ClearingStep(4.0, 1, 0, 0.0158, 220),))
+        >>> print(measured.promised(0.02).tell())
+        promises that at most 2 % of items that are controlled, or may be, are cleared automatically, with 95 % confidence: 1 of 299 \
+such calibration rows were (bound 1.6 %), 0 of the 140 whose text shows that they are controlled; 44.0 % of all 500 rows went to a person
         >>> Clearing().tell()
         'promises nothing on what is cleared automatically'
         """
@@ -111,9 +119,10 @@ rows were (bound 0.99 %), and 44.0 % of all 500 went to a person
         if step is None or self.max_miss_rate >= 1:
             return "promises nothing on what is cleared automatically"
         return (
-            f"promises that at most {100 * self.max_miss_rate:.3g} % of controlled items are cleared automatically, with 95 % "
-            f"confidence: {step.missed} of {self.risky} such calibration rows were (bound {100 * step.upper95:.2g} %), and "
-            f"{100 * step.review / self.rows:.1f} % of all {self.rows} went to a person"
+            f"promises that at most {100 * self.max_miss_rate:.3g} % of items that are controlled, or may be, are cleared automatically, "
+            f"with 95 % confidence: {step.missed} of {self.risky} such calibration rows were (bound {100 * step.upper95:.2g} %), "
+            f"{step.missed_controlled} of the {self.controlled} whose text shows that they are controlled; "
+            f"{100 * step.review / self.rows:.1f} % of all {self.rows} rows went to a person"
         )
 
     def as_dict(self) -> dict[str, Any]:

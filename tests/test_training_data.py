@@ -1,0 +1,146 @@
+"""The training rows: enough of each kind, no templates, no page on two sides, labels that the clauses bear out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tagger.decisions.clauses import ClauseJudge
+from tagger.facts.reader import FactReader
+from tagger.learning.dataset import Example, read_examples
+from tagger.records import Row, Truth
+from tagger.rulebook import Rulebook
+
+PARTS = {"training": "", "calibration": "calibration", "evaluation": "evaluation"}
+_TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)*")
+_FIRST_WIDE = 0x2E80
+
+
+@pytest.fixture(scope="module")
+def parts(root: Path, book: Rulebook) -> dict[str, list[Example]]:
+    return {name: read_examples(root / "training_data" / folder, book.labels) for name, folder in PARTS.items()}
+
+
+def site(example: Example) -> str:
+    return urlsplit(example.source).netloc.lower().removeprefix("www.")
+
+
+def test_there_are_enough_rows_of_every_kind(parts: dict[str, list[Example]], book: Rulebook) -> None:
+    rows = [e for part in parts.values() for e in part]
+    by_category = Counter(e.category for e in rows)
+    assert len(rows) >= 8000
+    assert by_category["none"] >= 2500
+    assert min(by_category[label] for label in book.labels) >= 250
+    assert sum(bool(e.source) for e in rows) >= 1500
+    assert sum(bool(e.source) for e in parts["evaluation"]) >= 500
+    for lang in ("en", "zh"):
+        assert sum(e.lang == lang for e in rows) / len(rows) > 0.35
+    assert {e.lang for e in rows} == {"en", "zh", "ja", "de", "ko", "ru", "es"}
+
+
+def test_no_web_site_and_no_group_stands_on_two_sides(parts: dict[str, list[Example]]) -> None:
+    for key in (site, lambda e: e.group):
+        sides = defaultdict(set)
+        for name, part in parts.items():
+            for e in part:
+                if key(e):
+                    sides[key(e)].add(name)
+        assert {k: v for k, v in sides.items() if len(v) > 1} == {}
+
+
+def test_calibration_rows_carry_the_facts_of_pages(parts: dict[str, list[Example]]) -> None:
+    assert all(e.source for e in parts["calibration"])
+
+
+def fourgrams(text: str) -> frozenset[str]:
+    bare = re.sub(r"[\W\d_]+", " ", text.lower())
+    return frozenset(bare[i : i + 4] for i in range(max(1, len(bare) - 3)))
+
+
+def near_pairs(sets: list[frozenset[str]], least: float) -> Iterable[tuple[int, int]]:
+    """Pairs with a Jaccard similarity of at least ``least``: they share one of the rarest grams of either (prefix filter)."""
+    count = Counter(g for s in sets for g in s)
+    ordered = [sorted(s, key=lambda g: (count[g], g)) for s in sets]
+    seen: dict[str, list[int]] = defaultdict(list)
+    for i, grams in enumerate(ordered):
+        candidates: set[int] = set()
+        for gram in grams[: len(grams) - int(least * len(grams)) + 1]:
+            candidates.update(seen[gram])
+            seen[gram].append(i)
+        for j in candidates:
+            if len(sets[i] & sets[j]) >= least * len(sets[i] | sets[j]):
+                yield j, i
+
+
+def test_near_duplicates_never_stand_on_two_sides(parts: dict[str, list[Example]]) -> None:
+    rows = [(name, e) for name, part in parts.items() for e in part]
+    pairs = near_pairs([fourgrams(e.text) for _, e in rows], 0.7)
+    assert [(rows[i][1].id, rows[j][1].id) for i, j in pairs if rows[i][0] != rows[j][0]] == []
+
+
+def test_the_near_duplicate_check_finds_one() -> None:
+    texts = ["Spherical graphite for lithium cells, 20 kg drum", "Spherical graphite for lithium cells, 25 kg drums", "Paper pulp"]
+    assert list(near_pairs([fourgrams(t) for t in texts], 0.7)) == [(0, 1)]
+
+
+def phrases(text: str, least: float = 6) -> set[str]:
+    """Runs of six words (a wide character is half a word) that are not mostly figures; every figure is taken as one."""
+    tokens = []
+    for token in _TOKEN.findall(text.lower()):
+        wide = ord(token[0]) >= _FIRST_WIDE
+        tokens += list(token) if wide else ["0" if token[0].isdigit() else token]
+    weights = [0.5 if ord(t[0]) >= _FIRST_WIDE else 1.0 for t in tokens]
+    found = set()
+    for start in range(len(tokens)):
+        end, size = start, 0.0
+        while end < len(tokens) and size < least:
+            size += weights[end]
+            end += 1
+        run = tokens[start:end]
+        words = sum(w for t, w in zip(run, weights[start:end], strict=True) if len(t) > 2 or ord(t[0]) >= _FIRST_WIDE)
+        if size >= least and words >= 0.6 * least:
+            found.add(" ".join(run))
+    return found
+
+
+def test_no_template_explains_more_than_two_percent_of_a_category(parts: dict[str, list[Example]]) -> None:
+    by_category: dict[str, list[Example]] = defaultdict(list)
+    for e in parts["training"]:
+        by_category[e.category].append(e)
+    worst = {}
+    for category, rows in by_category.items():
+        phrase, count = Counter(p for e in rows for p in phrases(e.text)).most_common(1)[0]
+        if count > 0.02 * len(rows):
+            worst[category] = (phrase, count, len(rows))
+    assert worst == {}
+
+
+def test_the_template_check_finds_one() -> None:
+    made = [f"Supply of {metal} ingots in drums of {kg} kg each" for metal, kg in (("tin", 20), ("zinc", 25))]
+    assert phrases(made[0]) & phrases(made[1]) == set()
+    made = [f"Ingots of tin packed in steel drums of {kg} kg" for kg in (20, 25)]
+    assert phrases(made[0]) & phrases(made[1])
+
+
+def test_decisions_agree_with_the_clauses_or_the_row_says_why_not(parts: dict[str, list[Example]], book: Rulebook) -> None:
+    """A label that a clause contradicts is rare, and its row gives a reason."""
+    rows = parts["training"]
+    judge = ClauseJudge(book)
+    contradicted = []
+    for e, facts in zip(rows, FactReader(book).read([Row(e.id, e.text) for e in rows]), strict=True):
+        truths = {r.truth for r in judge.judge(facts).clauses if e.category == "none" or book.clause(r.code).category == e.category}
+        wrong = {
+            "controlled": bool(truths) and truths == {Truth.NOT_MET},
+            "review": Truth.MET in truths or truths == {Truth.NOT_MET},
+            "not_controlled": Truth.MET in truths,
+            "unrelated": Truth.MET in truths,
+        }
+        if wrong[e.decision]:
+            contradicted.append(e)
+    assert len(contradicted) <= 0.015 * len(rows), [e.id for e in contradicted]
+    assert [e.id for e in contradicted if len(e.why.split()) < 2] == []
