@@ -218,6 +218,10 @@ class Decision:
         Rules that cut across the items, answered as far as the row tells origin, value share, destination and end use.
     assumptions : tuple of str
         Standing assumptions of the user that the answer rests on, each with the fingerprint of its file.
+    decided_by : str
+        ``machine``; ``memory`` where a person decided the same text before; ``person``.
+    probabilities : mapping of str to float
+        Of every category, where a person is asked; empty otherwise.
     """
 
     row_id: str
@@ -240,6 +244,8 @@ class Decision:
     clauses: tuple[ClauseResult, ...] = ()
     also_applies: tuple[RuleResult, ...] = ()
     assumptions: tuple[str, ...] = ()
+    decided_by: str = "machine"
+    probabilities: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def margin(self) -> float | None:
@@ -276,6 +282,7 @@ class Decision:
             "announcement": self.announcement,
             "remark_zh": self.remark_zh,
             "note": self.note,
+            "decided_by": self.decided_by,
             "model_id": self.model_id,
             "rules_id": self.rules_id,
             "as_of": self.as_of,
@@ -298,6 +305,7 @@ TAG_COLUMNS = (
     "tag_remark_zh",
     "tag_also_applies",
     "tag_assumptions",
+    "tag_decided_by",
     "tag_as_of",
     "tag_model",
     "tag_rules",
@@ -332,6 +340,7 @@ def tag_columns(d: Decision) -> dict[str, str | float | bool | None]:
         "tag_remark_zh": d.remark_zh,
         "tag_also_applies": show_rules(d.also_applies),
         "tag_assumptions": "; ".join(d.assumptions),
+        "tag_decided_by": d.decided_by,
         "tag_as_of": d.as_of,
         "tag_model": d.model_id,
         "tag_rules": d.rules_id,

@@ -214,4 +214,5 @@ def _dressed(verdict: _Verdict, facts: Facts, scores: Scores, judged: Judged, co
         note=verdict.note,
         clauses=judged.clauses,
         assumptions=tuple(f"{a} ({context.assumptions_id})" for a in rests_on),
+        probabilities=scores.probabilities if verdict.outcome == Outcome.REVIEW else {},
     )
