@@ -7,13 +7,14 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from tagger.errors import ReviewError
 from tagger.review import log
-from tagger.review.content import CONTENT, dump, row_hash
+from tagger.review.content import CONTENT, dump, row_hash, storable
 from tagger.review.items import (
     ANSWERED,
     WAITING,
@@ -39,6 +40,7 @@ _Row = Mapping[Any, Any]
 _CUT = 300
 _MOST = 500
 _PAST = 200
+_LONGEST_WORDS = 200
 _LEAST_LIKE = 0.3
 _LINE = (
     *(items.c.id, items.c.batch, items.c.row_id, sa.func.substr(items.c.text, 1, _CUT).label("text"), items.c.lang),
@@ -139,6 +141,8 @@ def own_opinion(connection: sa.Connection, who: str, id: int | None) -> _Row | N
 
 def conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
     """Filters as conditions on the items; every value is a parameter, none is SQL."""
+    texts = ("category", "reason", "missing", "batch", "lang", "words", "who")
+    filters = replace(filters, **{name: storable(getattr(filters, name)) for name in texts})
     same = ((items.c.category, filters.category), (items.c.lang, filters.lang), (items.c.batch, filters.batch))
     found = [*_in_states(set(filters.states)), *(column == value for column, value in same if value)]
     if filters.stages:
@@ -149,7 +153,9 @@ def conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
     if filters.margin is not None:
         found.append(sa.func.abs(items.c.margin) <= filters.margin)
     if filters.words:
-        found.append(sa.or_(*(c.icontains(filters.words, autoescape=True) for c in (items.c.text, items.c.row_id))))
+        found.append(
+            sa.or_(*(c.icontains(filters.words[:_LONGEST_WORDS], autoescape=True) for c in (items.c.text, items.c.row_id)))
+        )
     if filters.who:
         said = sa.select(opinions.c.item_id).where(opinions.c.item_id == items.c.id, opinions.c.who == filters.who)
         found.append(sa.or_(items.c.claimed_by == filters.who, said.exists()))
@@ -207,11 +213,11 @@ def facets(connection: sa.Connection) -> Facets:
     for name in ("category", "batch", "lang", "stage"):
         column = items.c[name]
         query = sa.select(column, amount).where(waiting).group_by(column).order_by(amount.desc(), column)
-        counts[name] = dict(connection.execute(query).tuples().all())
+        counts[name] = dict(connection.execute(query).all())
     joined = sa.join(tags, items, tags.c.item_id == items.c.id)
     query = sa.select(tags.c.kind, tags.c.value, amount).select_from(joined).where(waiting).group_by(tags.c.kind, tags.c.value)
     marks: dict[str, dict[str, int]] = {"reason": {}, "missing": {}}
-    for kind, value, n in connection.execute(query.order_by(amount.desc(), tags.c.value)).tuples():
+    for kind, value, n in connection.execute(query.order_by(amount.desc(), tags.c.value)):
         marks[kind][value] = n
     return Facets({**counts, **marks})
 
@@ -335,11 +341,11 @@ def latest(connection: sa.Connection, size: int, before: int | None) -> list[Eve
 def stats(connection: sa.Connection, day: dt.date) -> Stats:
     """Progress, and what was done on a day."""
     amount = sa.func.count()
-    states: dict[str, int] = dict(connection.execute(sa.select(items.c.state, amount).group_by(items.c.state)).tuples().all())
+    states: dict[str, int] = dict(connection.execute(sa.select(items.c.state, amount).group_by(items.c.state)).all())
     disputed = Filters(stages=(Stage.ADJUDICATION,))
     start, end = day.isoformat(), (day + dt.timedelta(days=1)).isoformat()
     query = sa.select(opinions.c.who, opinions.c.at, opinions.c.seconds).where(opinions.c.at >= start, opinions.c.at < end)
-    rows = connection.execute(query).tuples().all()
+    rows = connection.execute(query).all()
     hours = Counter(int(at[11:13]) for _, at, _ in rows)
     taken = [seconds for *_, seconds in rows if seconds > 0]
     return Stats(
@@ -359,5 +365,5 @@ def _agreement(connection: sa.Connection) -> float | None:
     query = sa.select(first.c.answer, second.c.answer).where(
         first.c.item_id == second.c.item_id, first.c.stage == str(Stage.FIRST), second.c.stage == str(Stage.SECOND)
     )
-    pairs = [answer_of(a).agrees_with(answer_of(b)) for a, b in connection.execute(query).tuples()]
+    pairs = [answer_of(a).agrees_with(answer_of(b)) for a, b in connection.execute(query)]
     return round(sum(pairs) / len(pairs), 4) if pairs else None

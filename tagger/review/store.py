@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from tagger.errors import ReviewConflictError, ReviewError, ReviewRightError
 from tagger.records import Decision, Outcome, Row
 from tagger.review import filling, log, queries
-from tagger.review.content import ReviewSettings, load_settings, settings_of, text_hash
+from tagger.review.content import ReviewSettings, load_settings, settings_of, storable, text_hash
 from tagger.review.database import open_engine, reading, shown, writing
 from tagger.review.items import (
     ANSWERED,
@@ -480,7 +481,6 @@ class ReviewStore:
             return queries.item(connection, id)
 
     def _claim(self, connection: sa.Connection, row: _Row, who: Who) -> None:
-        _check_name(who.name)
         changed = {**self._claimed(connection, who), "state": str(State.CLAIMED)}
         if row["claimed_by"] == who.name:
             changed["claimed_at"] = row["claimed_at"]
@@ -495,9 +495,9 @@ class ReviewStore:
         return {"claimed_by": who.name, "claimed_at": stamps[0], "claimed_until": stamps[1]}
 
     def _decide(self, connection: sa.Connection, row: _Row, who: Who, answer: Answer, *, second: bool) -> None:
-        _check_name(who.name)
         _check_turn(connection, row, who)
         settings = _settings(connection)
+        answer = replace(answer, why=storable(answer.why), codes=tuple(storable(c) for c in answer.codes))
         check_answer(answer, row, settings, self.book)
         given = queries.opinions_of(connection, row["id"])
         opinion = Opinion(Stage(row["stage"]), who.name, log.now(), answer, _seconds(row, who))
@@ -565,6 +565,8 @@ def _seconds(row: _Row, who: Who) -> float:
 
 
 def _allow(who: Who, role: Role) -> None:
+    """Refuse a person without the role, and a name that the log cannot keep."""
+    _check_name(who.name)
     allowed = (Role.ADJUDICATOR,) if role == Role.ADJUDICATOR else (Role.REVIEWER, Role.ADJUDICATOR)
     if who.role not in allowed:
         raise ReviewRightError(f"{who.name} is {who.role}: this takes {' or '.join(allowed)}")
