@@ -31,17 +31,17 @@ def postgres(programs: Path) -> Iterator[str]:
         os.chown(home, pwd.getpwnam(name).pw_uid, pwd.getpwnam(name).pw_gid)
         user |= {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
     data = home / "data"
-    quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL, **user}
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL, **user}
     try:
         made = [programs / "initdb", "-D", data, "-U", "tagger", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        subprocess.run(made, **quiet)
+        subprocess.run(made, check=True, **quiet)
         options = f"-c listen_addresses='' -c unix_socket_directories='{home}'"
         control = [programs / "pg_ctl", "-D", data, "-w"]
-        subprocess.run([*control, "-l", home / "log", "-o", options, "start"], **quiet)
+        subprocess.run([*control, "-l", home / "log", "-o", options, "start"], check=True, **quiet)
         try:
             yield str(home)
         finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
+            subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

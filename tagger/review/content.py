@@ -29,6 +29,7 @@ CONTENT = (
     *("row_id", "text", "lang", "outcome", "category", "codes", "reasons", "questions", "confidence", "margin", "evidence"),
     *("quantities", "clauses", "probabilities", "legal_status", "announcement", "note", "model_id", "rules_id", "as_of"),
 )
+FINDINGS = ("questions", "evidence", "quantities", "clauses", "probabilities", "note")
 
 
 @dataclass(frozen=True, slots=True)

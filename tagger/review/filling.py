@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from tagger.records import Decision, Row
-from tagger.review import content, log, queries
+from tagger.review import content, counting, log, queries
 from tagger.review.items import Action, BatchName, Stage, State
-from tagger.review.schema import batches, items, tags
+from tagger.review.schema import batches, findings, items, tags
 
-_AT_ONCE = 500
+AT_ONCE = 500
 
 
 def prepare(row: Row, d: Decision, number: int, rules: content.ReviewSettings) -> dict[str, Any]:
@@ -32,8 +32,7 @@ def prepare(row: Row, d: Decision, number: int, rules: content.ReviewSettings) -
 def add(connection: sa.Connection, prepared: Sequence[Mapping[str, Any]], batch: BatchName, who: str) -> int:
     """Add items; see :meth:`tagger.review.store.ReviewStore.add`."""
     name = _register(connection, batch)
-    pieces = [prepared[start : start + _AT_ONCE] for start in range(0, len(prepared), _AT_ONCE)]
-    return sum(_insert(connection, name, [_values(values, name, batch.key) for values in piece], who) for piece in pieces)
+    return _insert(connection, name, [_values(values, name, batch.key) for values in prepared], who)
 
 
 def finish(connection: sa.Connection, batch: BatchName, taken: Sequence[range], queued: Container[int], who: str) -> int:
@@ -95,12 +94,16 @@ def _insert(connection: sa.Connection, batch: str, piece: Sequence[Mapping[str, 
     there = sa.select(items).where(items.c.batch == batch, items.c.row_number.in_(numbers), items.c.waiting == sa.true())
     _supersede(connection, [dict(r) for r in connection.execute(there.order_by(items.c.id).with_for_update()).mappings()], who)
     statement = sa.insert(items).returning(items.c.id, sort_by_parameter_order=True)
-    ids = connection.execute(statement, [{k: v for k, v in values.items() if k != "tags"} for values in new]).scalars().all()
+    own = [{k: v for k, v in values.items() if k != "tags" and k not in content.FINDINGS} for values in new]
+    ids = connection.execute(statement, own).scalars().all()
+    found = [{"item_id": id, **{k: values[k] for k in content.FINDINGS}} for id, values in zip(ids, new, strict=True)]
+    connection.execute(sa.insert(findings), found)
     marks = [{"kind": k, "value": v, "item_id": id} for id, values in zip(ids, new, strict=True) for k, v in values["tags"]]
     if marks:
         connection.execute(sa.insert(tags), marks)
     entries = [_added(id, values, who) for id, values in zip(ids, new, strict=True)]
     log.append(connection, entries)
+    counting.change(connection, [({}, {**values, "id": id}) for id, values in zip(ids, new, strict=True)])
     return len(new)
 
 
@@ -115,8 +118,8 @@ def _supersede(connection: sa.Connection, stale: Sequence[Mapping[str, Any]], wh
         return
     changed = {"state": str(State.DISCARDED), "waiting": False, "claimed_by": "", "claimed_at": "", "claimed_until": ""}
     ids = [row["id"] for row in stale]
-    for start in range(0, len(ids), _AT_ONCE):
-        connection.execute(sa.update(items).where(items.c.id.in_(ids[start : start + _AT_ONCE])).values(changed))
+    for start in range(0, len(ids), AT_ONCE):
+        connection.execute(sa.update(items).where(items.c.id.in_(ids[start : start + AT_ONCE])).values(changed))
     why = "a later run of the batch answers this row anew"
     log.append(
         connection,
@@ -134,3 +137,4 @@ def _supersede(connection: sa.Connection, stale: Sequence[Mapping[str, Any]], wh
             for row in stale
         ],
     )
+    counting.change(connection, [(row, {**row, **changed}) for row in stale])

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tagger.errors import ReviewError
-from tagger.review import log
-from tagger.review.content import CONTENT, dump, row_hash, storable
+from tagger.review import counting, log
+from tagger.review.content import CONTENT, FINDINGS, dump, row_hash, storable
 from tagger.review.items import (
     ANSWERED,
     WAITING,
@@ -34,7 +34,7 @@ from tagger.review.items import (
     Stats,
     Who,
 )
-from tagger.review.schema import events, items, opinions, skips, tags
+from tagger.review.schema import events, findings, items, opinions, skips, tags
 
 _Row = Mapping[Any, Any]
 _CUT = 300
@@ -91,8 +91,9 @@ def standing(row: _Row) -> dict[str, Any]:
 
 def standings(connection: sa.Connection) -> Iterator[tuple[int, dict[str, Any]]]:
     """Where every item stands, its hash taken anew from what it holds."""
-    names = ("id", "state", "stage", "claimed_by", "assigned_to", "decided_by", "answer", *CONTENT)
-    query = sa.select(*(items.c[name] for name in names)).order_by(items.c.id)
+    names = ("id", "state", "stage", "claimed_by", "assigned_to", "decided_by", "answer")
+    columns = (*(items.c[name] for name in names), *(findings.c[n] if n in FINDINGS else items.c[n] for n in CONTENT))
+    query = sa.select(*columns).join_from(items, findings).order_by(items.c.id)
     for row in connection.execution_options(yield_per=_MOST).execute(query).mappings():
         yield row["id"], standing({**row, "row_hash": row_hash(row)})
 
@@ -105,7 +106,8 @@ def item(connection: sa.Connection, id: int) -> Item:
     ReviewError
         Where there is none.
     """
-    row = connection.execute(sa.select(items).where(items.c.id == id)).mappings().one_or_none()
+    query = sa.select(items, *(findings.c[name] for name in FINDINGS)).join_from(items, findings).where(items.c.id == id)
+    row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise ReviewError(f"no item {id} in the review store")
     plain = {name: row[name] for name in Item.__dataclass_fields__ if name in row}
@@ -142,7 +144,8 @@ def own_opinion(connection: sa.Connection, who: str, id: int | None) -> _Row | N
 def conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
     """Filters as conditions on the items; every value is a parameter, none is SQL."""
     texts = ("category", "reason", "missing", "batch", "lang", "words", "who")
-    filters = replace(filters, **{name: storable(getattr(filters, name)) for name in texts})
+    clean: dict[str, Any] = {name: storable(getattr(filters, name)) for name in texts}
+    filters = replace(filters, **clean)
     same = ((items.c.category, filters.category), (items.c.lang, filters.lang), (items.c.batch, filters.batch))
     found = [*_in_states(set(filters.states)), *(column == value for column, value in same if value)]
     if filters.stages:
@@ -202,24 +205,14 @@ def _line(row: _Row) -> Line:
 
 def count(connection: sa.Connection, filters: Filters) -> int:
     """How many items fit."""
+    if filters == Filters():
+        return sum(n for state, n in counting.read(connection, ["state"])["state"].items() if state in WAITING)
     return connection.execute(sa.select(sa.func.count()).select_from(items).where(*conditions(filters))).scalar_one()
 
 
 def facets(connection: sa.Connection) -> Facets:
     """Values to filter by, the most frequent first."""
-    waiting = items.c.waiting == sa.true()
-    amount = sa.func.count()
-    counts: dict[str, Mapping[str, int]] = {}
-    for name in ("category", "batch", "lang", "stage"):
-        column = items.c[name]
-        query = sa.select(column, amount).where(waiting).group_by(column).order_by(amount.desc(), column)
-        counts[name] = dict(connection.execute(query).all())
-    joined = sa.join(tags, items, tags.c.item_id == items.c.id)
-    query = sa.select(tags.c.kind, tags.c.value, amount).select_from(joined).where(waiting).group_by(tags.c.kind, tags.c.value)
-    marks: dict[str, dict[str, int]] = {"reason": {}, "missing": {}}
-    for kind, value, n in connection.execute(query.order_by(amount.desc(), tags.c.value)):
-        marks[kind][value] = n
-    return Facets({**counts, **marks})
+    return Facets(counting.read(connection, ("category", "reason", "missing", "batch", "lang", "stage")))
 
 
 def next_free(connection: sa.Connection, filters: Filters, who: Who, now: str) -> _Row | None:
@@ -303,7 +296,7 @@ def similar(connection: sa.Connection, like: Item, size: int) -> list[Similar]:
     past = sa.select(*columns).where(items.c.state.in_([str(s) for s in ANSWERED]), items.c.id != like.id)
     latest = items.c.decided_at.desc()
     same = past.where(items.c.text_hash == like.text_hash).order_by(latest).limit(size)
-    near = past.where(items.c.category == like.category).order_by(latest).limit(_PAST)
+    near = past.where(items.c.category == like.category, items.c.decided_at > "").order_by(latest).limit(_PAST)
     rows = {row["id"]: row for query in (same, near) for row in connection.execute(query).mappings()}
     own = _grams(like.text)
     found = [
@@ -340,9 +333,8 @@ def latest(connection: sa.Connection, size: int, before: int | None) -> list[Eve
 
 def stats(connection: sa.Connection, day: dt.date) -> Stats:
     """Progress, and what was done on a day."""
-    amount = sa.func.count()
-    states: dict[str, int] = dict(connection.execute(sa.select(items.c.state, amount).group_by(items.c.state)).all())
-    disputed = Filters(stages=(Stage.ADJUDICATION,))
+    kept = counting.read(connection, ("state", "stage"))
+    states = kept["state"]
     start, end = day.isoformat(), (day + dt.timedelta(days=1)).isoformat()
     query = sa.select(opinions.c.who, opinions.c.at, opinions.c.seconds).where(opinions.c.at >= start, opinions.c.at < end)
     rows = connection.execute(query).all()
@@ -352,7 +344,7 @@ def stats(connection: sa.Connection, day: dt.date) -> Stats:
         day,
         {str(state): states.get(str(state), 0) for state in State},
         sum(states.get(str(state), 0) for state in WAITING),
-        count(connection, disputed),
+        kept["stage"].get(str(Stage.ADJUDICATION), 0),
         dict(Counter(who for who, *_ in rows).most_common()),
         tuple(hours.get(hour, 0) for hour in range(24)),
         round(statistics.median(taken), 1) if taken else None,

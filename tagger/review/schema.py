@@ -34,16 +34,10 @@ items = sa.Table(
     sa.Column("category", sa.Text, nullable=False),
     sa.Column("codes", sa.Text, nullable=False),
     sa.Column("reasons", sa.Text, nullable=False),
-    sa.Column("questions", sa.Text, nullable=False),
     sa.Column("confidence", sa.Float, nullable=False),
     sa.Column("margin", sa.Float),
-    sa.Column("evidence", sa.Text, nullable=False),
-    sa.Column("quantities", sa.Text, nullable=False),
-    sa.Column("clauses", sa.Text, nullable=False),
-    sa.Column("probabilities", sa.Text, nullable=False),
     sa.Column("legal_status", sa.Text, nullable=False),
     sa.Column("announcement", sa.Text, nullable=False),
-    sa.Column("note", sa.Text, nullable=False),
     sa.Column("model_id", sa.Text, nullable=False),
     sa.Column("rules_id", sa.Text, nullable=False),
     sa.Column("as_of", sa.Text, nullable=False),
@@ -61,6 +55,16 @@ items = sa.Table(
     sa.Column("decided_by", sa.Text, nullable=False, server_default=""),
     sa.Column("decided_at", sa.Text, nullable=False, server_default=""),
 )
+# What is only looked at one item at a time stands apart, so that the queue is quick to read through.
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("item_id", _ID, sa.ForeignKey("items.id"), primary_key=True),
+    *(
+        sa.Column(name, sa.Text, nullable=False)
+        for name in ("questions", "evidence", "quantities", "clauses", "probabilities", "note")
+    ),
+)
 sa.Index("items_queue", items.c.waiting, items.c.risk.desc(), items.c.id)
 sa.Index("items_stage", items.c.waiting, items.c.stage, items.c.risk.desc(), items.c.id)
 sa.Index("items_category", items.c.waiting, items.c.category, items.c.risk.desc(), items.c.id)
@@ -76,6 +80,15 @@ tags = sa.Table(
     sa.Column("item_id", _ID, sa.ForeignKey("items.id"), primary_key=True),
 )
 sa.Index("item_tags_item", tags.c.item_id)
+
+# How many items there are of each value to filter by, kept with every change: counting a long queue takes too long for a page.
+counts = sa.Table(
+    "counts",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True),
+    sa.Column("n", sa.Integer, nullable=False),
+)
 
 opinions = sa.Table(
     "opinions",

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from tagger.errors import ReviewConflictError, ReviewError, ReviewRightError
 from tagger.records import Decision, Outcome, Row
-from tagger.review import filling, log, queries
+from tagger.review import counting, filling, log, queries
 from tagger.review.content import ReviewSettings, load_settings, settings_of, storable, text_hash
 from tagger.review.database import open_engine, reading, shown, writing
 from tagger.review.items import (
@@ -62,8 +62,8 @@ def review_path(target: Path) -> Path:
 class ReviewStore:
     """A review store, open.
 
-    Every method is one transaction. Writes are safe with many people at once: SQLite takes its write lock at the start,
-    PostgreSQL locks the rows; the log has one order.
+    Every method is one transaction (:meth:`add` one for each few hundred rows). Writes are safe with many people at once:
+    SQLite takes its write lock at the start, PostgreSQL locks the rows; the log has one order.
 
     Attributes
     ----------
@@ -167,8 +167,11 @@ class ReviewStore:
 
     def add_prepared(self, prepared: Sequence[Mapping[str, Any]], batch: BatchName, who: str = "batch") -> int:
         """Add items that :func:`tagger.review.filling.prepare` made; see :meth:`add`."""
-        with self.writing() as connection:
-            return filling.add(connection, prepared, batch, who)
+        added = 0
+        for start in range(0, len(prepared), filling.AT_ONCE):
+            with self.writing() as connection:  # a transaction a piece: reviewers do not wait for the whole run
+                added += filling.add(connection, prepared[start : start + filling.AT_ONCE], batch, who)
+        return added
 
     def finish(self, batch: BatchName, taken: Sequence[range], queued: Container[int], who: str = "batch") -> int:
         """Supersede what waits for rows of a batch that a later run of it answers without a person.
@@ -627,3 +630,4 @@ def _change(connection: sa.Connection, row: _Row, changed: Mapping[str, Any], en
         row["rules_id"],
     )
     log.append(connection, [line])
+    counting.change(connection, [(row, {**row, **changed})])

@@ -24,15 +24,20 @@ def upgrade() -> None:
         sa.Column("item_key", sa.Text, nullable=False, unique=True),
         sa.Column("batch", sa.Text, sa.ForeignKey("batches.name"), nullable=False),
         sa.Column("row_number", sa.Integer, nullable=False),
-        *_texts("row_id text text_hash row_hash lang outcome category codes reasons questions"),
+        *_texts("row_id text text_hash row_hash lang outcome category codes reasons"),
         sa.Column("confidence", sa.Float, nullable=False),
         sa.Column("margin", sa.Float),
-        *_texts("evidence quantities clauses probabilities legal_status announcement note model_id rules_id as_of"),
+        *_texts("legal_status announcement model_id rules_id as_of"),
         sa.Column("risk", sa.Float, nullable=False),
         sa.Column("suspected", sa.Boolean, nullable=False),
         *_texts("state stage"),
         sa.Column("waiting", sa.Boolean, nullable=False),
         *_texts("claimed_by claimed_at claimed_until assigned_to answer answer_outcome decided_by decided_at", default=""),
+    )
+    op.create_table(
+        "findings",
+        sa.Column("item_id", ID, sa.ForeignKey("items.id"), primary_key=True),
+        *_texts("questions evidence quantities clauses probabilities note"),
     )
     op.create_index("items_queue", "items", ["waiting", sa.text("risk DESC"), "id"])
     op.create_index("items_stage", "items", ["waiting", "stage", sa.text("risk DESC"), "id"])
@@ -47,6 +52,12 @@ def upgrade() -> None:
         sa.Column("item_id", ID, sa.ForeignKey("items.id"), primary_key=True),
     )
     op.create_index("item_tags_item", "item_tags", ["item_id"])
+    op.create_table(
+        "counts",
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("value", sa.Text, primary_key=True),
+        sa.Column("n", sa.Integer, nullable=False),
+    )
     op.create_table(
         "opinions",
         sa.Column("item_id", ID, sa.ForeignKey("items.id"), primary_key=True),
