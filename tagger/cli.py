@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger import __version__
+from tagger.commands_review import review_app
 from tagger.errors import RulebookError, TaggerError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ rules_app = typer.Typer(
     help="The law as data: list and show clauses, legal status on a day.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(rules_app, name="rules")
+app.add_typer(review_app, name="review")
 
 _STDIN_AT_ONCE = 256
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Model folder; the shipped one by default.")]
@@ -153,6 +155,14 @@ def batch(
         bool,
         typer.Option("--safe-cells", help="In CSV output, put an apostrophe before source cells that a spreadsheet would run."),
     ] = False,
+    review: Annotated[
+        str | None,
+        typer.Option(
+            "--review",
+            envvar="TAGGER_REVIEW",
+            help="Review store to fill: a file or a postgresql+psycopg:// URL; OUT.review.sqlite beside the output by default.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     model: ModelOption = None,
     rules: RulesOption = None,
@@ -162,7 +172,7 @@ def batch(
     from tagger.display import show_summary
 
     trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
-    options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade)
+    options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade, review)
     talk = _console(stderr=True)
     table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded
     tagger = _load(model, rules, as_of, assumptions)

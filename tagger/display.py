@@ -126,6 +126,10 @@ def show_summary(console: Console, summary: Summary) -> None:
         console.print("reasons for review: " + ", ".join(f"{r} {n:,}" for r, n in summary.reasons.most_common()), soft_wrap=True)
     console.print(f"tagged:       {summary.target}", soft_wrap=True, highlight=False)
     console.print(f"review queue: {summary.review} ({summary.outcomes.get('review', 0):,} rows)", soft_wrap=True, highlight=False)
+    if summary.remembered:
+        console.print(
+            f"{summary.remembered:,} row(s) answered by earlier decisions of people (tag_decided_by memory)", soft_wrap=True
+        )
     if summary.formula_cells:
         console.print(
             f"{summary.formula_cells:,} cell(s) of the source begin like a formula and are kept as they are; "

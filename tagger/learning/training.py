@@ -86,7 +86,8 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     missing = set(book.labels) - {e.category for e in examples}
     if missing:
         raise TrainingDataError(f"no training rows for {', '.join(sorted(missing))} in {data}: every category needs some")
-    say(f"{len(examples)} rows from {data}")
+    reviewed = sum(1 for e in examples if e.reviewed)
+    say(f"{len(examples)} rows from {data}" + (f", {reviewed} of them decided by reviewers" if reviewed else ""))
     facts = FactReader(book).read([Row(e.id, e.text) for e in examples])
     found = ngrams(facts)
     truth = np.array([book.labels.index(e.category) for e in examples])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -45,9 +46,13 @@ def finish(connection: sa.Connection, batch: BatchName, taken: Sequence[range], 
     return len(stale)
 
 
-def batch_name(connection: sa.Connection, key: str) -> str:
-    """Name of the batch with this key; empty where there is none."""
-    return connection.execute(sa.select(batches.c.name).where(batches.c.key == key)).scalar() or ""
+def find(connection: sa.Connection, key: str) -> BatchName | None:
+    """The batch with this key, or of this name."""
+    query = sa.select(batches).where(sa.or_(batches.c.key == key, batches.c.name == key))
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    return BatchName(row["name"], row["key"], row["source"], tuple(json.loads(row["text_columns"])), row["id_column"])
 
 
 def _register(connection: sa.Connection, batch: BatchName) -> str:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from tagger.errors import ReviewError
 from tagger.review import counting, log
-from tagger.review.content import CONTENT, FINDINGS, dump, row_hash, storable
+from tagger.review.content import CONTENT, FINDINGS, dump, row_hash, sha256, storable
 from tagger.review.items import (
     ANSWERED,
     WAITING,
@@ -106,10 +106,26 @@ def item(connection: sa.Connection, id: int) -> Item:
     ReviewError
         Where there is none.
     """
-    query = sa.select(items, *(findings.c[name] for name in FINDINGS)).join_from(items, findings).where(items.c.id == id)
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(_whole().where(items.c.id == id)).mappings().one_or_none()
     if row is None:
         raise ReviewError(f"no item {id} in the review store")
+    pair = (row["text_hash"], row["rules_id"])
+    return replace(
+        _item(row), opinions=tuple(opinions_of(connection, id)), conflict=len(past_answers(connection, [pair])[pair]) > 1
+    )
+
+
+def items_after(connection: sa.Connection, filters: Filters, after: int, size: int) -> list[Item]:
+    """Whole items in the order of their ids, without opinions: to go through all of them."""
+    query = _whole().where(*conditions(filters), items.c.id > after).order_by(items.c.id).limit(size)
+    return [_item(row) for row in connection.execute(query).mappings()]
+
+
+def _whole() -> sa.Select[Any]:
+    return sa.select(items, *(findings.c[name] for name in FINDINGS)).join_from(items, findings)
+
+
+def _item(row: _Row) -> Item:
     plain = {name: row[name] for name in Item.__dataclass_fields__ if name in row}
     lists = {name: tuple(json.loads(row[name])) for name in ("codes", "reasons", "questions", "evidence", "quantities", "clauses")}
     return Item(
@@ -119,11 +135,19 @@ def item(connection: sa.Connection, id: int) -> Item:
             "probabilities": json.loads(row["probabilities"]),
             "state": State(row["state"]),
             "stage": Stage(row["stage"]),
-            "opinions": tuple(opinions_of(connection, id)),
             "answer": answer_of(row["answer"]) if row["answer"] else None,
-            "conflict": len(past_answers(connection, [(row["text_hash"], row["rules_id"])])[row["text_hash"], row["rules_id"]]) > 1,
         }
     )
+
+
+def stamp(row_hash: str, stage: str, answer: str) -> str:
+    """Short hash of what a reviewer sees of an item and of the turn it is in: other when either changes."""
+    return sha256(row_hash, str(stage), answer)[:32]
+
+
+def stamp_of(item: Item) -> str:
+    """The stamp of an item."""
+    return stamp(item.row_hash, item.stage, answer_json(item.answer) if item.answer else "")
 
 
 def opinions_of(connection: sa.Connection, id: int) -> list[Opinion]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -194,6 +195,11 @@ class ReviewStore:
         with self.writing() as connection:
             return filling.finish(connection, batch, taken, queued, who)
 
+    def batch(self, key: str) -> BatchName | None:
+        """The run with this key, or of this name; None where there is none."""
+        with self.reading() as connection:
+            return filling.find(connection, key)
+
     def recall(self, wanted: Sequence[tuple[str, str]]) -> list[list[Past]]:
         """What people said of texts before, under the same rulebook.
 
@@ -246,6 +252,17 @@ class ReviewStore:
         with self.reading() as connection:
             found = queries.item(connection, id)
         return found if viewer is None else _seen_by(found, viewer)
+
+    def each(self, filters: Filters | None = None) -> Iterator[Item]:
+        """Whole items in the order they came in, without opinions."""
+        after = 0
+        while True:
+            with self.reading() as connection:
+                found = queries.items_after(connection, filters or Filters(), after, filling.AT_ONCE)
+            yield from found
+            if len(found) < filling.AT_ONCE:
+                return
+            after = found[-1].id
 
     def history(self, id: int, viewer: Who | None = None) -> list[Event]:
         """The log of one item, oldest first; with ``viewer`` without others' answers, where :meth:`item` would be blind."""
@@ -412,8 +429,43 @@ class ReviewStore:
             if len(rows) != len(set(bulk.items)) or len(alike) != 1 or any(r["stage"] != Stage.FIRST for r in rows):
                 raise ReviewConflictError("the items are not as the preview showed them: look again")
             for row in rows:
-                self._decide(connection, row, who, answer, second=False)
+                self._decide(connection, row, who, answer)
             return len(rows)
+
+    def decide_all(self, answers: Sequence[tuple[int, str, Answer]], who: Who, via: str = "") -> int:
+        """Give many answers, or none where one of them cannot be given.
+
+        Parameters
+        ----------
+        answers : sequence of (int, str, Answer)
+            Item, its stamp when the answer was formed, and the answer.
+        who : Who
+        via : str
+            Where the answers come from, for the log.
+
+        Raises
+        ------
+        ReviewConflictError
+            Naming the items that changed or cannot be answered by this person.
+        """
+        twice = [id for id, n in Counter(id for id, *_ in answers).items() if n > 1]
+        if twice:
+            raise ReviewConflictError(f"item {twice[0]} is answered twice: nothing was taken over")
+        with self.writing() as connection:
+            rows = {row["id"]: row for row in _locked_many(connection, [id for id, *_ in answers])}
+            faults: list[str] = []
+            for id, stamp, answer in answers:
+                try:
+                    row = rows.get(id)
+                    if row is None or queries.stamp(row["row_hash"], row["stage"], row["answer"]) != stamp:
+                        raise ReviewConflictError(f"item {id} is no longer as it was exported")
+                    self._decide(connection, row, who, answer, second=False, via=via)
+                except ReviewError as error:
+                    faults.append(str(error))
+            if faults:
+                more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+                raise ReviewConflictError(f"nothing was taken over: {'; '.join(faults[:5])}{more}")
+            return len(answers)
 
     def undo(self, who: Who, id: int | None = None) -> Item:
         """Take back one's own answer, the latest by default; the item is claimed by that person again.
@@ -497,7 +549,9 @@ class ReviewStore:
         stamps = [moment.isoformat(timespec="microseconds") for moment in (at, until)]
         return {"claimed_by": who.name, "claimed_at": stamps[0], "claimed_until": stamps[1]}
 
-    def _decide(self, connection: sa.Connection, row: _Row, who: Who, answer: Answer, *, second: bool) -> None:
+    def _decide(
+        self, connection: sa.Connection, row: _Row, who: Who, answer: Answer, *, second: bool = False, via: str = ""
+    ) -> None:
         _check_turn(connection, row, who)
         settings = _settings(connection)
         answer = replace(answer, why=storable(answer.why), codes=tuple(storable(c) for c in answer.codes))
@@ -513,7 +567,13 @@ class ReviewStore:
         else:
             action = Action.ADJUDICATE if opinion.stage == Stage.ADJUDICATION else Action.DECIDE
             changed = _final(opinion, given)
-        entry = log.Entry(row["id"], who.name, action, answer.why, after={"said": queries.answer_dict(answer)})
+        entry = log.Entry(
+            row["id"],
+            who.name,
+            action,
+            answer.why,
+            after={"said": {**queries.answer_dict(answer), **({"via": via} if via else {})}},
+        )
         _change(connection, row, changed, entry)
 
 
