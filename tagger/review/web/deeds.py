@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from tagger.errors import ReviewConflictError, ReviewError, ReviewRightError
 from tagger.review.items import Answer, Bulk, Item, Role, Stage, State
-from tagger.review.web.pages import Form, SignedIn, audit_page, bulk_page, item_page, seen_of
+from tagger.review.web.pages import Form, ItemId, SignedIn, audit_page, bulk_page, item_page, seen_of
 from tagger.review.web.visit import Visit, check_form, filters_of
 
 router = APIRouter()
@@ -23,7 +23,7 @@ def next_item(signed: SignedIn, form: Form) -> Response:
 
 
 @router.post("/items/{id}/decide")
-def decide(signed: SignedIn, id: int, form: Form) -> Response:
+def decide(signed: SignedIn, id: ItemId, form: Form) -> Response:
     """Answer an item, and go to the next."""
     here = check_form(signed, form)
     try:
@@ -68,7 +68,7 @@ def _onward(here: Visit, done: int | None = None, how: str = "") -> Response:
 
 
 @router.post("/items/{id}/skip")
-def skip(signed: SignedIn, id: int, form: Form) -> Response:
+def skip(signed: SignedIn, id: ItemId, form: Form) -> Response:
     """Leave an item to others, and go to the next."""
     here = check_form(signed, form)
     here.room.store.skip(id, here.who)
@@ -76,7 +76,7 @@ def skip(signed: SignedIn, id: int, form: Form) -> Response:
 
 
 @router.post("/items/{id}/release")
-def release(signed: SignedIn, id: int, form: Form) -> Response:
+def release(signed: SignedIn, id: ItemId, form: Form) -> Response:
     """Give an item back, and go to the queue."""
     here = check_form(signed, form)
     here.room.store.release(id, here.who)
@@ -84,7 +84,7 @@ def release(signed: SignedIn, id: int, form: Form) -> Response:
 
 
 @router.post("/items/{id}/discard")
-def discard(signed: SignedIn, id: int, form: Form) -> Response:
+def discard(signed: SignedIn, id: ItemId, form: Form) -> Response:
     """Take an item off the queue without an answer."""
     here = check_form(signed, form)
     here.room.store.discard(id, here.who, form.get("why", "").strip())
@@ -92,7 +92,7 @@ def discard(signed: SignedIn, id: int, form: Form) -> Response:
 
 
 @router.post("/items/{id}/reopen")
-def reopen(signed: SignedIn, id: int, form: Form) -> Response:
+def reopen(signed: SignedIn, id: ItemId, form: Form) -> Response:
     """Open an answered item again."""
     here = check_form(signed, form)
     here.room.store.reopen(id, here.who, form.get("why", "").strip())
@@ -111,7 +111,7 @@ def undo(signed: SignedIn, form: Form) -> Response:
 
 
 @router.post("/items/{id}/bulk")
-def decide_bulk(signed: SignedIn, id: int, form: Form) -> Response:
+def decide_bulk(signed: SignedIn, id: ItemId, form: Form) -> Response:
     """Give one answer to all items that the preview showed, or to none."""
     here = check_form(signed, form)
     together: Bulk = here.room.store.bulk(id, here.who)

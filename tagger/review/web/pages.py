@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import RedirectResponse, Response
 
 from tagger.errors import ReviewError, ReviewRightError
@@ -40,6 +40,7 @@ _SHOWN_ROWS = 200
 SignedIn = Annotated[Visit, Depends(signed_in)]
 Anybody = Annotated[Visit, Depends(visit)]
 Form = Annotated[dict[str, str], Depends(form_of)]
+ItemId = Annotated[int, Path(ge=0, lt=1 << 53)]
 
 
 @router.get("/")
@@ -140,7 +141,7 @@ def _cut(text: str) -> str:
 
 
 @router.get("/items/{id}")
-def item(here: SignedIn, id: int) -> Response:
+def item(here: SignedIn, id: ItemId) -> Response:
     """One item with all that the tagger found, and the answers to choose from."""
     return item_page(here, id)
 
@@ -235,7 +236,7 @@ _LONGEST_NUMBER = 18
 
 
 @router.get("/items/{id}/bulk")
-def bulk(here: SignedIn, id: int) -> Response:
+def bulk(here: SignedIn, id: ItemId) -> Response:
     """What one answer to several items would decide."""
     return bulk_page(here, id)
 

@@ -196,10 +196,10 @@ class Names:
             return ""
         return clause.title_zh if self._zh else clause.title_en
 
-    def announcement(self, id: str) -> str:
-        """Number of an announcement."""
-        found = next((a for a in self.book.announcements if a.id == id), None)
-        return id if found is None else (found.number_zh if self._zh else found.number)
+    def announcement(self, number: str) -> str:
+        """Number of an announcement, known by its English one."""
+        found = next((a for a in self.book.announcements if number in (a.id, a.number)), None)
+        return number if found is None else (found.number_zh if self._zh else found.number)
 
     def kind(self, name: str) -> str:
         """Name of a kind of figure."""
@@ -220,10 +220,11 @@ class Names:
         return {en: zh for en, zh in pairs if en}
 
 
-def figures(item: Item, names: Names) -> Iterator[dict[str, str]]:
-    """Figures of a text: kind, value, derivation."""
+def figures(item: Item, names: Names) -> Iterator[dict[str, Any]]:
+    """Figures of a text: kind, value, the words of the text, derivation."""
     for q in item.quantities:
-        yield {"kind": names.kind(q["kind"]), "value": shown_range(q), "from": q["derived_from"]}
+        said = plain(item.text[q["start"] : q["end"]], 40)
+        yield {"kind": names.kind(q["kind"]), "value": shown_range(q), "words": said, "from": q["derived_from"]}
 
 
 def shown_range(q: Mapping[str, Any]) -> str:
@@ -235,17 +236,23 @@ def shown_range(q: Mapping[str, Any]) -> str:
     '≥ 5 m3'
     >>> shown_range({"low": 300.0, "high": 320.0, "unit": "Wh/kg"})
     '300–320 Wh/kg'
+    >>> shown_range({"low": 1200000.0, "high": 1200000.0, "unit": "um"})
+    '1,200,000 um'
     """
     low, high = (math.nan if q[end] is None else float(q[end]) for end in ("low", "high"))
     if low == high:
-        value = f"{low:.6g}"
+        value = _number(low)
     elif math.isnan(high):
-        value = f"≥ {low:.6g}"
+        value = f"≥ {_number(low)}"
     elif math.isnan(low) or low == 0.0:
-        value = f"≤ {high:.6g}"
+        value = f"≤ {_number(high)}"
     else:
-        value = f"{low:.6g}–{high:.6g}"
+        value = f"{_number(low)}–{_number(high)}"
     return f"{value} {q['unit']}".rstrip()
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 and value.is_integer() else f"{value:.6g}"
 
 
 def clauses(item: Item, names: Names) -> list[dict[str, Any]]:

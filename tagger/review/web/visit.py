@@ -178,8 +178,11 @@ class Visit:
         value = self.session.csrf if self.session else ""
         return Markup('<input type="hidden" name="csrf" value="{}">').format(value)
 
-    def _day(self) -> dict[str, Any]:
-        stats: Stats = self.room.stats.get()
+    def _day(self) -> dict[str, Any] | None:
+        try:
+            stats: Stats = self.room.stats.get()
+        except ReviewError:  # the page may be the one that tells that the store fails
+            return None
         total = sum(stats.states.values()) - stats.states.get(State.DISCARDED, 0)
         share = (total - stats.waiting) / total if total else 0.0
         return {"all": sum(stats.answers.values()), "mine": stats.answers.get(self.user.name, 0), "share": share}

@@ -1,0 +1,96 @@
+"""Make the README's pictures of the review page: `python -m tests.screenshots [FOLDER]`."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tagger.pipeline import Tagger
+from tagger.review.items import Answer, Filters, Stage, Who
+from tagger.review.store import ReviewStore
+from tagger.review.web.visit import Room
+
+from .review_page import PEOPLE, add_people, browser, fill, folder_of_pictures, log_in, serving
+
+ROOT = Path(__file__).parent.parent
+
+
+def texts() -> list[str]:
+    """Texts of the sample catalogue and of the evaluation rows."""
+    with (ROOT / "tests/data/catalogue.csv").open(encoding="utf-8") as file:
+        goods = [f"{row['name']}; {row['description']}" for row in csv.DictReader(file)]
+    lines = (ROOT / "training_data/evaluation/rows.jsonl").read_text(encoding="utf-8").splitlines()
+    return goods + [json.loads(line)["text"] for line in lines]
+
+
+def work(store: ReviewStore, count: int) -> None:
+    """Some answers of two people, so that there is something to see."""
+    for n in range(count):
+        who = Who(*list(PEOPLE.items())[n % 2])
+        item = store.next(who, Filters(lang="en" if n % 3 else "zh"))
+        if item is None:
+            return
+        if item.codes and item.id % 5:
+            answer = Answer("controlled", item.category, item.codes[:1], "stated on the maker's data sheet")
+        elif item.category != "none":
+            answer = Answer("not_controlled", item.category, (), "the maker states another figure, below the threshold")
+        else:
+            answer = Answer("unrelated", "none", (), "no listed item is meant")
+        store.decide(item.id, who, answer)
+
+
+def dispute(store: ReviewStore) -> None:
+    """One item on which two people differ."""
+    line = next(n for n in store.page(size=200).lines if n.codes and n.lang == "en" and n.stage == Stage.FIRST)
+    cleared = Answer("not_controlled", line.category, (), "the maker says it is an older type")
+    store.decide(line.id, Who("mei"), cleared, second=True)
+    met = Answer("controlled", line.category, line.codes[:1], "the photograph shows the listed type")
+    store.decide(line.id, Who("jonas"), met)
+
+
+def pictures(address: str, opened: Any, folder: Path) -> None:
+    """Log in, look, take the pictures."""
+    for language, size, suffix in (("en", (1280, 860), ""), ("zh", (1280, 860), "_zh"), ("en", (390, 844), "_phone")):
+        locale = {"en": "en-GB", "zh": "zh-CN"}[language]
+        context = opened.new_context(viewport={"width": size[0], "height": size[1]}, locale=locale, color_scheme="light")
+        page = context.new_page()
+        page.goto(f"{address}/login")
+        page.screenshot(path=folder / f"login{suffix}.png")
+        log_in(page, address, "ada")
+        page.screenshot(path=folder / f"queue{suffix}.png")
+        page.goto(f"{address}/queue?words=rotary+kiln+for+anode")
+        page.click("#lines a.text")
+        page.wait_for_selector("#answer-form")
+        page.screenshot(path=folder / f"item{suffix}.png", full_page=bool(suffix == "_phone"))
+        page.goto(f"{address}/progress")
+        page.screenshot(path=folder / f"progress{suffix}.png")
+        page.goto(f"{address}/audit")
+        page.screenshot(path=folder / f"audit{suffix}.png")
+        page.goto(f"{address}/queue?state=adjudication")
+        page.click("#lines a.text")
+        page.wait_for_selector("#answer-form")
+        page.screenshot(path=folder / f"dispute{suffix}.png")
+        context.close()
+
+
+def main() -> None:
+    """Make all pictures."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else folder_of_pictures()
+    folder.mkdir(parents=True, exist_ok=True)
+    tagger = Tagger.load(as_of=dt.date(2026, 11, 21))
+    with tempfile.TemporaryDirectory() as home, ReviewStore.open(f"{home}/review.sqlite", tagger.book) as store:
+        fill(store, tagger, texts(), "spring-catalogue")
+        room = Room(store, add_people(store), tagger.book)
+        work(store, 64)
+        dispute(store)
+        with serving(room) as address, browser() as opened:
+            pictures(address, opened, folder)
+
+
+if __name__ == "__main__":
+    main()
