@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger import __version__
-from tagger.commands_review import review_app
+from tagger.commands_review_web import review_app
 from tagger.errors import RulebookError, TaggerError, UsageError
 
 if TYPE_CHECKING:

@@ -278,8 +278,10 @@ def _token_hash(token: str) -> str:
 
 @cache
 def _hasher() -> PasswordHasher:
-    from argon2 import PasswordHasher
-
+    try:
+        from argon2 import PasswordHasher
+    except ModuleNotFoundError:
+        raise UserError("accounts need one more package: pip install 'tagger[review]'") from None
     return PasswordHasher()
 
 
