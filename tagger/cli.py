@@ -304,6 +304,9 @@ def evaluate(
         str, typer.Option("--decision", help="Column with the right answer: controlled, not_controlled, unrelated or review.")
     ] = "decision",
     category: Annotated[str, typer.Option("--category", help="Column with the right category; none where unrelated.")] = "category",
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Folder of another model: show what --model gains or loses against it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
     as_of: AsOfOption = None,
     assumptions: AssumptionsOption = None,
@@ -312,7 +315,7 @@ def evaluate(
 ) -> None:
     """Measure the answers on labelled rows: false clears with their bound, false alarms, review, categories, calibration."""
     from tagger.catalogue.labelled import LabelColumns, read_labelled
-    from tagger.display import show_evaluation
+    from tagger.display import show_evaluation, show_gain
     from tagger.learning.evaluation import evaluate as measure
     from tagger.learning.evaluation import evaluation_dict
     from tagger.records import Row
@@ -324,15 +327,21 @@ def evaluate(
         check_pictures()
     examples = read_labelled(source, load_rulebook(rules).labels, LabelColumns(text, decision, category))
     tagger = _load(model, rules, as_of, assumptions)
-    found = measure(examples, tagger.tag_many(Row(e.id, e.text) for e in examples))
+    other = _load(against, rules, as_of, assumptions) if against else None
+    rows = [Row(e.id, e.text) for e in examples]
+    found = measure(examples, tagger.tag_many(rows))
+    before = measure(examples, other.tag_many(rows)) if other else None
     if report is not None:
         write_report(found, report, str(source))
         beside = report.with_suffix(".json")
         beside.write_text(json.dumps(evaluation_dict(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(evaluation_dict(found), ensure_ascii=False))
+        figures = evaluation_dict(found) | ({"against": evaluation_dict(before)} if before else {})
+        typer.echo(json.dumps(figures, ensure_ascii=False))
     else:
         show_evaluation(_console(), found)
+        if before:
+            show_gain(_console(), before, found)
 
 
 @app.command()
