@@ -487,6 +487,13 @@ def check_all_decided_once(store: ReviewStore, count: int) -> None:
     assert store.verify().broken == ()
 
 
+def test_a_new_store_is_made_once_when_many_open_it(store_url: str) -> None:
+    running = workers(store_url, [f"reviewer {n}" for n in range(4)])
+    assert [process.wait() or process.communicate()[0] for process in running] == [""] * 4
+    with ReviewStore.open(store_url, create=False) as store:
+        assert store.verify().broken == ()
+
+
 @pytest.mark.slow
 def test_eight_reviewers_decide_2000_items_once_each(store: ReviewStore, store_url: str, magnet: Decision) -> None:
     store.add([(Row(str(n), f"magnet {n}"), magnet, n) for n in range(1, 2001)], GOODS)

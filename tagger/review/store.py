@@ -46,6 +46,7 @@ from tagger.rulebook import Rulebook
 
 _Row = Mapping[str, Any]
 _PERSON_LIMIT = 200
+_SAYS_NOTHING = (Action.ADD, Action.CLAIM, Action.RELEASE, Action.SKIP, Action.ASSIGN)
 _UNCLAIMED = {"claimed_by": "", "claimed_at": "", "claimed_until": ""}
 
 
@@ -269,7 +270,7 @@ class ReviewStore:
         with self.reading() as connection:
             found, lines = queries.item(connection, id), log.read(connection, id)
         blind = viewer is not None and _seen_by(found, viewer) != found
-        return [e for e in lines if e.action not in (Action.DECIDE, Action.UNDO)] if blind else lines
+        return [e for e in lines if e.action in _SAYS_NOTHING] if blind else lines
 
     def events(self, after: int = 0, size: int = 200) -> list[Event]:
         """Lines of the whole log after a number, in order: the audit view."""
