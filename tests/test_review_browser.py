@@ -203,6 +203,9 @@ def test_filters_narrow_the_queue_and_stay_while_reviewing(visit: Callable[..., 
     press(mei, "n")
     assert "lang=zh" in mei.url
     assert "钕铁硼" in mei.inner_text("#product")
+    mei.go_back()
+    mei.wait_for_selector("#lines")
+    assert mei.locator("#lines tr").count() == 1
 
 
 def test_the_page_speaks_chinese_and_fits_a_phone(visit: Callable[..., Page]) -> None:

@@ -127,6 +127,34 @@ def test_the_session_cookie_is_out_of_reach_of_scripts(client: Login) -> None:
     assert "samesite=strict" in session.lower()
 
 
+def test_behind_https_the_cookie_never_leaves_it(store: ReviewStore, tagger: Tagger) -> None:
+    with serving(Room(store, Users(store.engine), tagger.book, secure=True)) as address:
+        page = httpx.get(f"{address}/login")
+        form = {"name": "mei", "password": PASSWORD, "csrf": csrf(page.text)}
+        cookies = {"tagger_login": page.cookies["tagger_login"]}
+        given = httpx.post(f"{address}/login", data=form, cookies=cookies).headers.get_list("set-cookie")
+    (session,) = [c for c in given if c.startswith("__Host-tagger_session=")]
+    assert "Secure" in session
+    assert "Path=/;" in session
+
+
+def test_the_page_on_each_database(store_url: str, tagger: Tagger) -> None:
+    with ReviewStore.open(store_url, tagger.book) as store:
+        fill(store, tagger, TEXTS)
+        people = add_people(store)
+        with serving(Room(store, people, tagger.book)) as address, httpx.Client(base_url=address, follow_redirects=True) as mei:
+            form = {"name": "mei", "password": PASSWORD, "csrf": csrf(mei.get("/login").text)}
+            page = mei.post("/login", data=form).text
+            for _ in TEXTS:
+                shown = mei.post("/next", data={"csrf": csrf(page)})
+                choice = answer(shown.text, why="the maker says so")
+                assert mei.post(f"{shown.url.path}/decide", data=choice).status_code == 200
+            assert mei.post("/next", data={"csrf": csrf(page)}).url.path == "/queue"
+            assert mei.get("/progress").status_code == 200
+        assert sum(store.stats().answers.values()) == len(TEXTS)
+        assert store.verify().broken == ()
+
+
 def test_forged_forms_decide_nothing(client: Login, store: ReviewStore) -> None:
     mei, jonas = client("mei"), client("jonas")
     page, foreign = mei.get("/items/1").text, jonas.get("/items/1").text

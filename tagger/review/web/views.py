@@ -111,7 +111,7 @@ class Choice:
     key: str
     answer: Answer
     value: str
-    category: str
+    title: str
     needs_why: bool
     suggested: bool
 
@@ -141,7 +141,7 @@ def choices(item: Item, suggestion: Answer | None, names: Names, *, needs_why: b
             str(number),
             answer,
             encoded(answer),
-            names.category(answer.category),
+            names.answer(answer),
             needs_why and item.suspected and answer.outcome != "controlled",
             suggestion is not None and suggestion.agrees_with(answer),
         )
@@ -187,6 +187,11 @@ class Names:
             return self.t("outcome.unrelated")
         found = next((c for c in self.book.categories if c.name == name), None)
         return name if found is None else (found.name_zh if self._zh else found.name_en)
+
+    def answer(self, answer: Answer) -> str:
+        """What an answer says in words: the listed item where it is one, else the category."""
+        title = self.clause(answer.codes[0]) if answer.outcome == "controlled" and len(answer.codes) == 1 else ""
+        return title or self.category(answer.category)
 
     def clause(self, code: str) -> str:
         """Title of a clause."""
