@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -470,10 +471,25 @@ def test_settings_are_checked(tmp_path: Path) -> None:
         load_settings(tmp_path / "none.toml")
 
 
-def workers(url: str, names: Sequence[str]) -> list[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.review_worker", url]
+Workers = Callable[[Sequence[str]], list[subprocess.Popen[str]]]
+
+
+@pytest.fixture
+def workers(store_url: str) -> Iterator[Workers]:
+    """Start reviewers as processes of their own; whatever still runs at the end is stopped."""
+    command = [sys.executable, "-m", "tests.review_worker", store_url]
     root = Path(__file__).parent.parent
-    return [subprocess.Popen([*command, name], cwd=root, stdout=subprocess.PIPE, text=True) for name in names]
+    with contextlib.ExitStack() as stack:
+
+        def start(names: Sequence[str]) -> list[subprocess.Popen[str]]:
+            running = []
+            for name in names:
+                process = stack.enter_context(subprocess.Popen([*command, name], cwd=root, stdout=subprocess.PIPE, text=True))
+                stack.callback(process.kill)
+                running.append(process)
+            return running
+
+        yield start
 
 
 def check_all_decided_once(store: ReviewStore, count: int) -> None:
@@ -487,17 +503,17 @@ def check_all_decided_once(store: ReviewStore, count: int) -> None:
     assert store.verify().broken == ()
 
 
-def test_a_new_store_is_made_once_when_many_open_it(store_url: str) -> None:
-    running = workers(store_url, [f"reviewer {n}" for n in range(4)])
+def test_a_new_store_is_made_once_when_many_open_it(store_url: str, workers: Workers) -> None:
+    running = workers([f"reviewer {n}" for n in range(4)])
     assert [process.wait() or process.communicate()[0] for process in running] == [""] * 4
     with ReviewStore.open(store_url, create=False) as store:
         assert store.verify().broken == ()
 
 
 @pytest.mark.slow
-def test_eight_reviewers_decide_2000_items_once_each(store: ReviewStore, store_url: str, magnet: Decision) -> None:
+def test_eight_reviewers_decide_2000_items_once_each(store: ReviewStore, workers: Workers, magnet: Decision) -> None:
     store.add([(Row(str(n), f"magnet {n}"), magnet, n) for n in range(1, 2001)], GOODS)
-    running = workers(store_url, [f"reviewer {n}" for n in range(8)])
+    running = workers([f"reviewer {n}" for n in range(8)])
     answered = Counter(id for process in running for id in process.communicate()[0].split())
     assert [process.returncode for process in running] == [0] * 8
     assert len(answered) == 2000
@@ -506,12 +522,33 @@ def test_eight_reviewers_decide_2000_items_once_each(store: ReviewStore, store_u
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_when_reviewers_are_killed(store: ReviewStore, store_url: str, magnet: Decision) -> None:
+def test_reviewers_work_while_batches_come_in(store: ReviewStore, workers: Workers, magnet: Decision) -> None:
+    """New rows, rows that take the place of others, rows that need nobody any more, bulk decisions: no two block each other."""
+    rows = range(1, 201)
+    store.add([(Row(str(n), f"magnet {n % 50}"), magnet, n) for n in rows], GOODS)
+    running = workers([f"reviewer {n}" for n in range(4)])
+    for round_ in range(4):
+        store.add([(Row(str(n), f"magnet {n % 50} of run {round_}"), magnet, n) for n in rows if n % 3], GOODS)
+        store.finish(GOODS, [range(1, 201)], {n for n in rows if n % 5})
+        for line in store.page(size=5).lines:
+            preview = store.bulk(line.id, CLEO)
+            with contextlib.suppress(ReviewConflictError, ReviewRightError):
+                if preview.items:
+                    store.decide_bulk(preview, CLEO, YES)
+                    store.release(store.undo(CLEO).id, CLEO)
+    running += workers(["late reviewer"])  # the others stop where the queue is empty for a moment
+    assert [process.communicate() and process.returncode for process in running] == [0] * 5
+    assert store.count() == len(store.page().lines) == 0
+    assert store.verify().broken == ()
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_when_reviewers_are_killed(store: ReviewStore, workers: Workers, magnet: Decision) -> None:
     store.set_settings(replace(ALONE, claim_minutes=0.02), CLEO)
     store.add([(Row(str(n), f"magnet {n}"), magnet, n) for n in range(1, 1001)], GOODS)
     confirmed: set[str] = set()
     for attempt in range(3):
-        running = workers(store_url, [f"reviewer {attempt} {n}" for n in range(4)])
+        running = workers([f"reviewer {attempt} {n}" for n in range(4)])
         assert running[0].stdout is not None
         confirmed |= {running[0].stdout.readline().strip() for _ in range(20)}
         for process in running:
@@ -522,7 +559,7 @@ def test_nothing_is_lost_when_reviewers_are_killed(store: ReviewStore, store_url
     decided = {str(line.id) for line in pages(store, Filters(states=(State.DECIDED,)))}
     assert confirmed <= decided
     assert 20 <= len(decided) < 1000
-    running = workers(store_url, [f"late reviewer {n}" for n in range(8)])
+    running = workers([f"late reviewer {n}" for n in range(8)])
     for process in running:
         process.communicate()
     check_all_decided_once(store, 1000)
