@@ -144,7 +144,10 @@ def test_the_page_on_each_database(store_url: str, tagger: Tagger) -> None:
         people = add_people(store)
         with serving(Room(store, people, tagger.book)) as address, httpx.Client(base_url=address, follow_redirects=True) as mei:
             form = {"name": "mei", "password": PASSWORD, "csrf": csrf(mei.get("/login").text)}
+            assert mei.post("/login", data={**form, "name": "mei\x00"}).status_code == 401
             page = mei.post("/login", data=form).text
+            for words in ("\x00", "%", "_", "'", "\\", "\ud83e"):
+                assert 'id="lines"' not in mei.get("/queue", params={"words": words.encode("utf-8", "replace") + b"?!"}).text
             for _ in TEXTS:
                 shown = mei.post("/next", data={"csrf": csrf(page)})
                 choice = answer(shown.text, why="the maker says so")
@@ -336,6 +339,18 @@ def test_an_undo_takes_back_ones_own_answer_only(client: Login, store: ReviewSto
     assert store.item(1).state in ("decided", "second_opinion")
     assert mei.post("/undo", data={"csrf": csrf(mei.get("/queue").text), "item": "1"}).url.path == "/items/1"
     assert store.item(1).state == "claimed"
+
+
+def test_an_adjudicator_discards_and_reopens_with_a_reason(client: Login, store: ReviewStore) -> None:
+    ada = client("ada")
+    secret = csrf(ada.get("/queue").text)
+    assert ada.post("/items/1/discard", data={"csrf": secret, "why": " "}).status_code == 400
+    assert store.item(1).state == "open"
+    assert ada.post("/items/1/discard", data={"csrf": secret, "why": "a test row"}).status_code == 200
+    assert "a test row" in ada.get("/items/1").text
+    assert store.item(1).state == "discarded"
+    assert ada.post("/items/1/reopen", data={"csrf": secret, "why": "no test row after all"}).url.path == "/items/1"
+    assert store.item(1).state == "open"
 
 
 def test_wrong_passwords_are_slowed_down(client: Login) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from tagger.errors import ReviewError
+from tagger.review.content import storable
 from tagger.review.database import reading, writing
 from tagger.review.items import Role
 from tagger.review.schema import metadata
@@ -102,30 +103,31 @@ class Session:
 class Users:
     """Accounts and sessions beside the items of a review store.
 
-    Parameters
-    ----------
-    engine : sqlalchemy.Engine
-        The store's; its migrations made the tables.
-    clock : callable
-        Seconds since 1970, for tests of expiry.
+        Parameters
+        ----------
+        engine : sqlalchemy.Engine
+            The store's; its migrations made the tables.
+        clock : callable
+            Seconds since 1970, for tests of expiry.
 
-    Examples
-    --------
-    >>> import tempfile
-    >>> from tagger.review.database import open_engine
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> engine = open_engine(f"{folder.name}/queue.sqlite")
-    >>> users = Users(engine)
-    >>> users.add("mei", Role.REVIEWER, "correct horse battery").role
-    <Role.REVIEWER: 'reviewer'>
-    >>> token = users.log_in("mei", "correct horse battery", "127.0.0.1")
-    >>> users.session(token).user.name
-    'mei'
-    >>> users.log_in("mei", "a guess", "127.0.0.1")
-    Traceback (most recent call last):
-    ...
-    tagger.review.users.LoginError: name or password is wrong
-    >>> engine.dispose(); folder.cleanup()
+        Examples
+        --------
+        >>> import tempfile
+        >>> from tagger.review.content import storable
+    from tagger.review.database import open_engine
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> engine = open_engine(f"{folder.name}/queue.sqlite")
+        >>> users = Users(engine)
+        >>> users.add("mei", Role.REVIEWER, "correct horse battery").role
+        <Role.REVIEWER: 'reviewer'>
+        >>> token = users.log_in("mei", "correct horse battery", "127.0.0.1")
+        >>> users.session(token).user.name
+        'mei'
+        >>> users.log_in("mei", "a guess", "127.0.0.1")
+        Traceback (most recent call last):
+        ...
+        tagger.review.users.LoginError: name or password is wrong
+        >>> engine.dispose(); folder.cleanup()
     """
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
@@ -207,7 +209,7 @@ class Users:
         LoginError
             Which of name and password is wrong is not told.
         """
-        name, address = name[:64], address[:64]
+        name, address = storable(name[:64]), address[:64]
         self._count_attempt(name, address)
         with reading(self._engine) as connection:
             row = connection.execute(sa.select(users_table).where(users_table.c.name == name)).first()

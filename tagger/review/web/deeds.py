@@ -87,7 +87,12 @@ def release(signed: SignedIn, id: ItemId, form: Form) -> Response:
 def discard(signed: SignedIn, id: ItemId, form: Form) -> Response:
     """Take an item off the queue without an answer."""
     here = check_form(signed, form)
-    here.room.store.discard(id, here.who, form.get("why", "").strip())
+    try:
+        here.room.store.discard(id, here.who, form.get("why", "").strip())
+    except (ReviewRightError, ReviewConflictError):
+        raise
+    except ReviewError as error:
+        return item_page(here, id, 400, str(error), form)
     return _onward(here, id, "discarded")
 
 

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from tagger import __version__
 from tagger.errors import ReviewError
+from tagger.review.content import storable
 from tagger.review.items import Facets, Filters, Role, Stage, State, Stats, Who
 from tagger.review.store import ReviewStore
 from tagger.review.users import Session, User, Users
@@ -269,7 +270,7 @@ def facets_of(room: Room) -> Facets:
 
 
 def _cleaned(query: Mapping[str, str]) -> dict[str, str]:
-    return {key: query[key][:_LONGEST_FILTER] for key in FILTERS if query.get(key, "").strip()}
+    return {key: storable(query[key][:_LONGEST_FILTER]) for key in FILTERS if query.get(key, "").strip()}
 
 
 def _share(value: str) -> float | None:
