@@ -103,31 +103,30 @@ class Session:
 class Users:
     """Accounts and sessions beside the items of a review store.
 
-        Parameters
-        ----------
-        engine : sqlalchemy.Engine
-            The store's; its migrations made the tables.
-        clock : callable
-            Seconds since 1970, for tests of expiry.
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        The store's; its migrations made the tables.
+    clock : callable
+        Seconds since 1970, for tests of expiry.
 
-        Examples
-        --------
-        >>> import tempfile
-        >>> from tagger.review.content import storable
-    from tagger.review.database import open_engine
-        >>> folder = tempfile.TemporaryDirectory()
-        >>> engine = open_engine(f"{folder.name}/queue.sqlite")
-        >>> users = Users(engine)
-        >>> users.add("mei", Role.REVIEWER, "correct horse battery").role
-        <Role.REVIEWER: 'reviewer'>
-        >>> token = users.log_in("mei", "correct horse battery", "127.0.0.1")
-        >>> users.session(token).user.name
-        'mei'
-        >>> users.log_in("mei", "a guess", "127.0.0.1")
-        Traceback (most recent call last):
-        ...
-        tagger.review.users.LoginError: name or password is wrong
-        >>> engine.dispose(); folder.cleanup()
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tagger.review.database import open_engine
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> engine = open_engine(f"{folder.name}/queue.sqlite")
+    >>> users = Users(engine)
+    >>> users.add("mei", Role.REVIEWER, "correct horse battery").role
+    <Role.REVIEWER: 'reviewer'>
+    >>> token = users.log_in("mei", "correct horse battery", "127.0.0.1")
+    >>> users.session(token).user.name
+    'mei'
+    >>> users.log_in("mei", "a guess", "127.0.0.1")
+    Traceback (most recent call last):
+    ...
+    tagger.review.users.LoginError: name or password is wrong
+    >>> engine.dispose(); folder.cleanup()
     """
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
