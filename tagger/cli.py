@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger import __version__
+from tagger.commands_review_web import review_app
 from tagger.errors import RulebookError, TaggerError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ rules_app = typer.Typer(
     help="The law as data: list and show clauses, legal status on a day.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(rules_app, name="rules")
+app.add_typer(review_app, name="review")
 
 _STDIN_AT_ONCE = 256
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Model folder; the shipped one by default.")]
@@ -173,6 +175,14 @@ def batch(
         bool,
         typer.Option("--safe-cells", help="In CSV output, put an apostrophe before source cells that a spreadsheet would run."),
     ] = False,
+    review: Annotated[
+        str | None,
+        typer.Option(
+            "--review",
+            envvar="TAGGER_REVIEW",
+            help="Review store to fill: a file or a postgresql+psycopg:// URL; OUT.review.sqlite beside the output by default.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     model: ModelOption = None,
     rules: RulesOption = None,
@@ -182,7 +192,7 @@ def batch(
     from tagger.display import show_summary
 
     trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
-    options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade)
+    options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade, review)
     talk = _console(stderr=True)
     table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded
     tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
@@ -313,6 +323,9 @@ def evaluate(
     text: TextColumnOption = "text",
     decision: DecisionColumnOption = "decision",
     category: CategoryColumnOption = "category",
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Folder of another model: show what --model gains or loses against it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
     as_of: AsOfOption = None,
     assumptions: AssumptionsOption = None,
@@ -322,7 +335,7 @@ def evaluate(
 ) -> None:
     """Measure the answers on labelled rows: false clears with their bound, false alarms, review, categories, calibration."""
     from tagger.catalogue.labelled import LabelColumns, read_labelled
-    from tagger.display import show_evaluation
+    from tagger.display import show_evaluation, show_gain
     from tagger.learning.evaluation import evaluate as measure
     from tagger.learning.evaluation import evaluation_dict
     from tagger.records import Row
@@ -334,15 +347,21 @@ def evaluate(
         check_pictures()
     examples = read_labelled(source, load_rulebook(rules).labels, LabelColumns(text, decision, category))
     tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
-    found = measure(examples, tagger.tag_many(Row(e.id, e.text) for e in examples))
+    other = _load(against, rules, as_of, assumptions, max_miss_rate) if against else None
+    rows = [Row(e.id, e.text) for e in examples]
+    found = measure(examples, tagger.tag_many(rows))
+    before = measure(examples, other.tag_many(rows)) if other else None
     if report is not None:
         write_report(found, report, str(source))
         beside = report.with_suffix(".json")
         beside.write_text(json.dumps(evaluation_dict(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(evaluation_dict(found), ensure_ascii=False))
+        figures = evaluation_dict(found) | ({"against": evaluation_dict(before)} if before else {})
+        typer.echo(json.dumps(figures, ensure_ascii=False))
     else:
         show_evaluation(_console(), found)
+        if before:
+            show_gain(_console(), before, found)
 
 
 @app.command()

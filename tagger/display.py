@@ -18,7 +18,7 @@ from tagger.timeline import LegalStatus, status_changes
 if TYPE_CHECKING:
     from tagger.catalogue.batch import Summary
     from tagger.catalogue.tagged import Comparison
-    from tagger.learning.evaluation import Evaluation
+    from tagger.learning.evaluation import Evaluation, Share
     from tagger.scores.clearing import Clearing
 
 COLOURS = {"controlled": "bold red", "not_controlled": "green", "unrelated": "dim", "review": "bold yellow"}
@@ -127,6 +127,10 @@ def show_summary(console: Console, summary: Summary) -> None:
         console.print("reasons for review: " + ", ".join(f"{r} {n:,}" for r, n in summary.reasons.most_common()), soft_wrap=True)
     console.print(f"tagged:       {summary.target}", soft_wrap=True, highlight=False)
     console.print(f"review queue: {summary.review} ({summary.outcomes.get('review', 0):,} rows)", soft_wrap=True, highlight=False)
+    if summary.remembered:
+        console.print(
+            f"{summary.remembered:,} row(s) answered by earlier decisions of people (tag_decided_by memory)", soft_wrap=True
+        )
     if summary.formula_cells:
         console.print(
             f"{summary.formula_cells:,} cell(s) of the source begin like a formula and are kept as they are; "
@@ -322,14 +326,7 @@ def show_evaluation(console: Console, e: Evaluation) -> None:
     table = Table(title=f"{e.rows:,} labelled rows, {e.model_id}, {e.rules_id}", title_justify="left")
     for name in ("", "rows", "of", "share", "upper 95 % bound"):
         table.add_column(name, justify="right" if name else "left")
-    for name, share in (
-        ("controlled rows cleared", e.false_clear),
-        ("controlled or undetermined rows cleared", e.false_clear_open),
-        ("harmless rows called controlled", e.false_alarm),
-        ("rows for a person", e.review),
-        ("decidable rows decided rightly", e.decided_rightly),
-        ("rows with the right code", e.code_hits),
-    ):
+    for name, share in _shares(e):
         table.add_row(name, f"{share.hits:,}", f"{share.rows:,}", f"{share.rate:.2%}", f"{share.upper95:.2%}")
     console.print(table)
     console.print(
@@ -341,6 +338,33 @@ def show_evaluation(console: Console, e: Evaluation) -> None:
             f"{m.id}: {m.label} {m.category} -> {m.outcome} {m.answered} {' '.join(m.codes)} ({m.confidence:.2f}): {m.text[:110]}"
         )
         console.print(Text(_one_line(line)), soft_wrap=True)
+
+
+def _shares(e: Evaluation) -> tuple[tuple[str, Share], ...]:
+    return (
+        ("controlled rows cleared", e.false_clear),
+        ("controlled or undetermined rows cleared", e.false_clear_open),
+        ("harmless rows called controlled", e.false_alarm),
+        ("rows for a person", e.review),
+        ("decidable rows decided rightly", e.decided_rightly),
+        ("rows with the right code", e.code_hits),
+    )
+
+
+def show_gain(console: Console, before: Evaluation, after: Evaluation) -> None:
+    """Print what one model gains or loses against another on the same rows."""
+    table = Table(title=f"{before.model_id} -> {after.model_id}, the same {after.rows:,} rows", title_justify="left")
+    for name in ("", "before", "after", "change"):
+        table.add_column(name, justify="right" if name else "left")
+    for (name, old), (_, new) in zip(_shares(before), _shares(after), strict=True):
+        table.add_row(name, f"{old.hits:,} of {old.rows:,}", f"{new.hits:,} of {new.rows:,}", f"{new.hits - old.hits:+,}")
+    for name, was, now in (
+        ("category: accuracy", before.accuracy, after.accuracy),
+        ("category: macro-F1", before.macro_f1, after.macro_f1),
+        ("calibration error", before.ece, after.ece),
+    ):
+        table.add_row(name, f"{was:.3f}", f"{now:.3f}", f"{now - was:+.3f}")
+    console.print(table)
 
 
 def show_clearing(console: Console, clearing: Clearing) -> None:

@@ -43,3 +43,11 @@ class TrainingDataError(TaggerError):
 
 class ReviewError(TaggerError):
     """The review queue cannot be read or written."""
+
+
+class ReviewConflictError(ReviewError):
+    """Somebody else was faster, or the item is no longer what it was: look again and choose anew."""
+
+
+class ReviewRightError(ReviewError):
+    """The person may not do this."""

@@ -220,6 +220,10 @@ class Decision:
         Standing assumptions of the user that the answer rests on, each with the fingerprint of its file.
     max_miss_rate : float
         The promise with which it was decided: share of controlled items that may be cleared automatically; 1 without one.
+    decided_by : str
+        ``machine``; ``memory`` where a person decided the same text before; ``person``.
+    probabilities : mapping of str to float
+        Of every category, where a person is asked; empty otherwise.
     """
 
     row_id: str
@@ -243,6 +247,8 @@ class Decision:
     also_applies: tuple[RuleResult, ...] = ()
     assumptions: tuple[str, ...] = ()
     max_miss_rate: float = 1.0
+    decided_by: str = "machine"
+    probabilities: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def margin(self) -> float | None:
@@ -280,6 +286,7 @@ class Decision:
             "announcement": self.announcement,
             "remark_zh": self.remark_zh,
             "note": self.note,
+            "decided_by": self.decided_by,
             "model_id": self.model_id,
             "rules_id": self.rules_id,
             "as_of": self.as_of,
@@ -303,6 +310,7 @@ TAG_COLUMNS = (
     "tag_also_applies",
     "tag_assumptions",
     "tag_max_miss_rate",
+    "tag_decided_by",
     "tag_as_of",
     "tag_model",
     "tag_rules",
@@ -338,6 +346,7 @@ def tag_columns(d: Decision) -> dict[str, str | float | bool | None]:
         "tag_also_applies": show_rules(d.also_applies),
         "tag_assumptions": "; ".join(d.assumptions),
         "tag_max_miss_rate": d.max_miss_rate,
+        "tag_decided_by": d.decided_by,
         "tag_as_of": d.as_of,
         "tag_model": d.model_id,
         "tag_rules": d.rules_id,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import os
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +13,8 @@ import pytest
 
 from tagger.pipeline import Tagger
 from tagger.rulebook import Rulebook, load_rulebook
+
+from .servers import database, postgres, postgres_bin
 
 ROOT = Path(__file__).parent.parent
 DAY = dt.date(2026, 11, 21)
@@ -37,6 +41,27 @@ def book() -> Rulebook:
 @pytest.fixture(scope="session")
 def tagger(book: Rulebook) -> Tagger:
     return Tagger.load(as_of=DAY)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A running PostgreSQL server, as the folder of its socket."""
+    programs = postgres_bin()
+    if programs is None:
+        message = "no PostgreSQL server is installed (apt-get install postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with postgres(programs) as socket:
+        yield socket
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new review store is to be, on each database."""
+    if request.param == "sqlite":
+        return str(tmp_path / "review.sqlite")
+    return database(request.getfixturevalue("postgres_server"), f"t{uuid.uuid4().hex}")
 
 
 @pytest.fixture

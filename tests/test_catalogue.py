@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import pytest
 from tagger.catalogue.encodings import detect_encoding
 from tagger.pipeline import Tagger
 from tagger.records import TAG_COLUMNS
+from tagger.review.store import ReviewStore
 
 from .conftest import Result
 
@@ -95,11 +95,10 @@ def test_review_rows_also_go_into_the_queue(run: Callable[..., Result], tmp_path
     assert run("batch", root / "tests/data/catalogue.csv", tmp_path / "out.csv", *TEXT, "--id", "sku").status == 0
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         expected = [(n, r["sku"]) for n, r in enumerate(csv.DictReader(file), 1) if r["tag_outcome"] == "review"]
-    connection = sqlite3.connect(tmp_path / "out.review.sqlite")
-    found = connection.execute("SELECT row_number, row_id, reasons, questions FROM items ORDER BY row_number").fetchall()
-    connection.close()
-    assert [(n, id) for n, id, _, _ in found] == expected
-    assert all(json.loads(reasons) and json.loads(questions) for _, _, reasons, questions in found)
+    with ReviewStore.open(tmp_path / "out.review.sqlite", create=False) as store:
+        items = list(store.each())
+    assert [(i.row_number, i.row_id) for i in items] == expected
+    assert all(i.reasons and i.questions for i in items)
 
 
 def test_xlsx_keeps_text_numbers_and_dates(run: Callable[..., Result], tmp_path: Path) -> None:
@@ -123,7 +122,7 @@ def test_xlsx_keeps_text_numbers_and_dates(run: Callable[..., Result], tmp_path:
     assert cells[2][4].value == dt.datetime(2024, 5, 1, 12, 30)
     assert (cells[3][0].value, cells[3][0].data_type) == ("=1+1", "s")
     assert not any(c.data_type == "f" for row in cells for c in row)
-    assert (out.freeze_panes, out.auto_filter.ref) == ("A2", "A1:X4")
+    assert (out.freeze_panes, out.auto_filter.ref) == ("A2", "A1:Y4")
     assert [c.value for c in cells[0]][6:] == list(TAG_COLUMNS)
     assert run("batch", tmp_path / "in.xlsx", tmp_path / "out.csv", "--text", "name", "--id", "part").status == 0
     rows = read_csv(tmp_path / "out.csv")

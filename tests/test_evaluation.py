@@ -126,6 +126,18 @@ def test_a_table_of_ones_own(run: Callable[..., Result], tmp_path: Path) -> None
     assert (done.status, "no column 'text'" in done.err) == (2, True)
 
 
+def test_the_gain_of_one_model_over_another(run: Callable[..., Result], tmp_path: Path, root: Path) -> None:
+    source = tmp_path / "rows.csv"
+    source.write_text("text,decision,category\npen,unrelated,none\nNdFeB magnet N42,review,ndfeb_magnet\n", encoding="utf-8")
+    done = run("evaluate", source, "--against", root / "models" / "default")
+    assert done.status == 0, done.err
+    assert "the same 2 rows" in done.out
+    assert "1 of 2" in next(line for line in done.out.splitlines()[-11:] if "rows for a person" in line)
+    both = json.loads(run("evaluate", source, "--against", root / "models" / "default", "--json").out)
+    assert both["against"]["review"] == both["review"]
+    assert "no model folder" in run("evaluate", source, "--against", tmp_path / "none").err
+
+
 @pytest.mark.parametrize(
     ("row", "fault"),
     [

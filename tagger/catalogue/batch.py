@@ -12,7 +12,9 @@ from tagger.catalogue.tables import Batch, Source, cell_text, check_target, open
 from tagger.errors import UsageError
 from tagger.pipeline import Tagger
 from tagger.records import TAG_COLUMNS, Decision, Outcome, Reason, Row, join_columns, tag_columns
-from tagger.review.store import ReviewQueue, review_path
+from tagger.review.database import database_url, shown
+from tagger.review.feed import batch_of, feeding
+from tagger.review.store import review_path
 
 ROWS_AT_ONCE = 2_000
 Progress = Callable[[int], None]
@@ -20,7 +22,10 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """Which columns to read and how to write; ``trade`` names the columns with origin, value_share, destination and end_use."""
+    """Which columns to read and how to write; ``trade`` names the columns with origin, value_share, destination and end_use.
+
+    ``review`` is the store for what people have to decide, a file or a URL; by default a file beside the output.
+    """
 
     text: tuple[str, ...]
     id: str | None = None
@@ -28,6 +33,7 @@ class BatchOptions:
     sheet: str | None = None
     safe_cells: bool = False
     trade: Mapping[str, str] = field(default_factory=dict)
+    review: str | Path | None = None
 
     @property
     def needed(self) -> list[str]:
@@ -41,12 +47,13 @@ class Summary:
 
     source: Path
     target: Path
-    review: Path
+    review: str
     about: str
     rows: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     categories: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    remembered: int = 0
     formula_cells: int = 0
 
     def add(self, d: Decision) -> None:
@@ -104,22 +111,23 @@ def tag_catalogue(table: Source, target: Path, options: BatchOptions, tagger: Ta
         dict(zip(options.trade, _positions(table, list(options.trade.values())), strict=True))
         | dict(zip(tagger.assumptions.columns, _positions(table, tagger.assumptions.columns), strict=True)),
     )
-    summary = Summary(table.path, target, review_path(target), table.about)
+    review = options.review or review_path(target)
+    summary = Summary(table.path, target, shown(database_url(review)), table.about)
     with (
-        ReviewQueue.replacing(summary.review) as queue,
+        feeding(review, batch_of(target, table.path, options.text, options.id), tagger.book) as feed,
         open_sink(target, table, TAG_COLUMNS, safe_cells=options.safe_cells) as sink,
     ):
         for batch in table.batches(ROWS_AT_ONCE):
             rows = _rows(batch, columns, summary.rows)
-            decisions = _with_faults(tagger.tag_many(rows), batch)
+            decisions = feed.take(rows, _with_faults(tagger.tag_many(rows), batch), summary.rows + 1)
             tags = [list(tag_columns(d).values()) for d in decisions]
             sink.write(batch, tags)
-            queue.add((row, d, n) for n, (row, d) in enumerate(zip(rows, decisions, strict=True), summary.rows + 1))
             summary.formula_cells += _formula_cells(batch) if target.suffix.lower() in (".csv", ".tsv", ".txt") else 0
             for d in decisions:
                 summary.add(d)
             if progress:
                 progress(summary.rows)
+        summary.remembered = feed.remembered
     return summary
 
 
@@ -197,9 +205,10 @@ def summary_dict(summary: Summary) -> dict[str, Any]:
     return {
         "source": str(summary.source),
         "target": str(summary.target),
-        "review_queue": str(summary.review),
+        "review_queue": summary.review,
         "read_as": summary.about,
         "rows": summary.rows,
+        "from_memory": summary.remembered,
         "outcomes": {str(o): summary.outcomes.get(str(o), 0) for o in Outcome},
         "categories": {c: n for (c, o), n in sorted(summary.categories.items()) if o != Outcome.UNRELATED},
         "reasons": dict(sorted(summary.reasons.items())),

@@ -238,4 +238,5 @@ def _dressed(verdict: _Verdict, facts: Facts, scores: Scores, judged: Judged, co
         clauses=judged.clauses,
         assumptions=tuple(f"{a} ({context.assumptions_id})" for a in rests_on),
         max_miss_rate=context.max_miss_rate,
+        probabilities=scores.probabilities if verdict.outcome == Outcome.REVIEW else {},
     )

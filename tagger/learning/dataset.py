@@ -12,13 +12,17 @@ from typing import Any
 from tagger.errors import TrainingDataError
 
 FIELDS = ("id", "lang", "text", "category", "decision", "code", "why", "source", "group")
+REVIEWED = "reviewed"
 LANGUAGES = ("en", "zh", "ja", "de", "ko", "ru", "es")
 DECISIONS = ("controlled", "not_controlled", "review", "unrelated")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled text; rows of one ``group`` (page or near-duplicate) never stand on both sides of a split."""
+    """One labelled text; rows of one ``group`` (page or near-duplicate) never stand on both sides of a split.
+
+    ``reviewed`` tells who decided it when, where it came from the review queue.
+    """
 
     id: str
     lang: str
@@ -29,6 +33,7 @@ class Example:
     why: str
     source: str
     group: str
+    reviewed: str = ""
 
 
 def read_examples(folder: Path, labels: Sequence[str]) -> list[Example]:
@@ -75,7 +80,7 @@ def _example(line: str, labels: Sequence[str]) -> tuple[Example | None, str]:
         raw: Any = json.loads(line)
     except json.JSONDecodeError as error:
         return None, f"not JSON ({error})"
-    if not isinstance(raw, dict) or set(raw) != set(FIELDS):
+    if not isinstance(raw, dict) or set(raw) - {REVIEWED} != set(FIELDS):
         return None, f"must be an object with the keys {', '.join(FIELDS)}"
     values = {k: "" if v is None else v for k, v in raw.items()}
     if not all(isinstance(v, str) for v in values.values()):

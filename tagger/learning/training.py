@@ -89,7 +89,8 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     missing = set(book.labels) - {e.category for e in corpus.examples}
     if missing:
         raise TrainingDataError(f"no training rows for {', '.join(sorted(missing))} in {data}: every category needs some")
-    say(f"{len(corpus.examples)} rows from {data}")
+    reviewed = sum(1 for e in corpus.examples if e.reviewed)
+    say(f"{len(corpus.examples)} rows from {data}" + (f", {reviewed} of them decided by reviewers" if reviewed else ""))
     apart = _calibration_rows(data, corpus, book)
     held_out = _cross_validated_logits(corpus, recipe, say)
     temperature, bias = fit_calibration(held_out, corpus.truth, corpus.weights(recipe.source_weight))

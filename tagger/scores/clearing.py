@@ -110,8 +110,9 @@ would be needed; give more labelled rows to `tagger calibrate`, or promise less
         --------
         >>> measured = Clearing("rules-1", 500, 299, 140, (ClearingStep(4.0, 1, 0, 0.0158, 220),))
         >>> print(measured.promised(0.02).tell())
-        promises that at most 2 % of items that are controlled, or may be, are cleared automatically, with 95 % confidence: 1 of 299 \
-such calibration rows were (bound 1.6 %), 0 of the 140 whose text shows that they are controlled; 44.0 % of all 500 rows went to a person
+        promises that at most 2 % of items that are controlled, or may be, are cleared automatically, with 95 % confidence: \
+1 of 299 such calibration rows were (bound 1.6 %), 0 of the 140 whose text shows that they are controlled; \
+44.0 % of all 500 rows went to a person
         >>> Clearing().tell()
         'promises nothing on what is cleared automatically'
         """
@@ -119,8 +120,8 @@ such calibration rows were (bound 1.6 %), 0 of the 140 whose text shows that the
         if step is None or self.max_miss_rate >= 1:
             return "promises nothing on what is cleared automatically"
         return (
-            f"promises that at most {100 * self.max_miss_rate:.3g} % of items that are controlled, or may be, are cleared automatically, "
-            f"with 95 % confidence: {step.missed} of {self.risky} such calibration rows were (bound {100 * step.upper95:.2g} %), "
+            f"promises that at most {100 * self.max_miss_rate:.3g} % of items that are controlled, or may be, are cleared "
+            f"automatically, with 95 % confidence: {step.missed} of {self.risky} such calibration rows were (bound {100 * step.upper95:.2g} %), "
             f"{step.missed_controlled} of the {self.controlled} whose text shows that they are controlled; "
             f"{100 * step.review / self.rows:.1f} % of all {self.rows} rows went to a person"
         )

@@ -1,0 +1,142 @@
+"""From a batch run to the store: the memory answers what it knows, the rest waits in a spool until the run is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from tagger.errors import ReviewError
+from tagger.records import Decision, Outcome, Row
+from tagger.review.content import dump, load_settings
+from tagger.review.filling import prepare
+from tagger.review.items import BatchName
+from tagger.review.memory import recalled
+from tagger.review.store import ReviewStore
+from tagger.rulebook import Rulebook
+
+_AT_ONCE = 1_000
+
+
+def batch_of(target: Path, source: Path, text: Sequence[str] = (), id: str | None = None) -> BatchName:
+    """What a run is called in the store: by the file that it writes, told from others of that name by its folder.
+
+    Examples
+    --------
+    >>> batch_of(Path("tagged.csv"), Path("goods.csv")).name
+    'tagged.csv'
+    """
+    key = hashlib.sha256(str(target.resolve()).encode("utf-8", "replace")).hexdigest()[:16]
+    return BatchName(target.name, key, source.name, tuple(text), id or "")
+
+
+@dataclass(slots=True)
+class Feed:
+    """Takes the decisions of a run, piece by piece; see :func:`feeding`."""
+
+    batch: BatchName
+    book: Rulebook
+    store: ReviewStore | None
+    spool: IO[str]
+    taken: list[range] = field(default_factory=list)
+    remembered: int = 0
+
+    def take(self, rows: Sequence[Row], decisions: Sequence[Decision], first: int) -> list[Decision]:
+        """Answer from memory what people decided before, and keep what is for review.
+
+        Parameters
+        ----------
+        rows : sequence of Row
+        decisions : sequence of Decision
+            Of the machine, in the same order.
+        first : int
+            Number of the first row.
+
+        Returns
+        -------
+        list of Decision
+            As they should be written.
+        """
+        answers = list(decisions)
+        if self.store is not None:
+            past = self.store.recall([(row.text, d.rules_id) for row, d in zip(rows, answers, strict=True)])
+            answers = [recalled(d, p, self.book) for d, p in zip(answers, past, strict=True)]
+        self.remembered += sum(d.decided_by == "memory" for d in answers)
+        settings = load_settings() if self.store is None else self.store.settings
+        for number, (row, d) in enumerate(zip(rows, answers, strict=True), first):
+            if d.outcome == Outcome.REVIEW:
+                self.spool.write(dump(prepare(row, d, number, settings)) + "\n")
+        self.taken.append(range(first, first + len(answers)))
+        return answers
+
+
+@contextlib.contextmanager
+def feeding(review: str | Path, batch: BatchName, book: Rulebook) -> Iterator[Feed]:
+    """Fill a store from a run: nothing is queued before the block ends, and nothing at all where it fails.
+
+    Parameters
+    ----------
+    review : str or Path
+        SQLite file (made at the end where it is not there) or URL.
+    batch : BatchName
+    book : Rulebook
+
+    Raises
+    ------
+    ReviewError
+        Where the store cannot be opened or written.
+    """
+    with contextlib.ExitStack() as stack:
+        store = None
+        if _is_there(review):
+            store = stack.enter_context(ReviewStore.open(review, book))
+        spool = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n"))
+        feed = Feed(batch, book, store, spool)
+        yield feed
+        if store is None:
+            store = stack.enter_context(ReviewStore.open(review, book))
+        _pour(feed, store)
+
+
+def _is_there(review: str | Path) -> bool:
+    """Whether a store is there already; a queue of tagger 0.2, which held no answers and was made anew by every run, is none."""
+    if "://" in str(review):
+        return True
+    path = Path(review)
+    if not path.exists():
+        if not path.absolute().parent.is_dir():
+            raise ReviewError(f"no folder {path.parent} for the review store: make it first")
+        return False
+    if _is_old_queue(path):
+        path.unlink()
+        return False
+    return True
+
+
+def _is_old_queue(path: Path) -> bool:
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return tables == ["items"] and connection.execute("PRAGMA user_version").fetchone() == (1,)
+    except sqlite3.Error:
+        return False  # what it is instead is told when it is opened
+
+
+def _pour(feed: Feed, store: ReviewStore) -> None:
+    feed.spool.seek(0)
+    piece: list[dict[str, Any]] = []
+    queued: set[int] = set()
+    for line in feed.spool:
+        piece.append(json.loads(line))
+        queued.add(piece[-1]["row_number"])
+        if len(piece) == _AT_ONCE:
+            store.add_prepared(piece, feed.batch)
+            piece = []
+    store.add_prepared(piece, feed.batch)
+    store.finish(feed.batch, feed.taken, queued)

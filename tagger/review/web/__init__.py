@@ -1,0 +1,1 @@
+"""The web page for reviewers: server-rendered, no foreign hosts, nothing shown that is not escaped."""
