@@ -65,7 +65,7 @@ class QuantityReader:
         self._notations = NotationReader(units, quantities, self._finder)
         self._bounds = BoundReader(quantities, self._notations)
         self._sizes = SizeReader(quantities, self._finder, self._bounds)
-        self._namer = Namer(units, quantities)
+        self._namer = Namer(quantities, self._finder.cues)
         self._deriver = Deriver(units, quantities)
         self._base = {d.name: d.base for d in units.dimension}
         self._kinds = {k.name: k for k in quantities.kind}

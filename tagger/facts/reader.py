@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
+from tagger.cache import keep, recall
 from tagger.facts.negation import NegationReader
 from tagger.facts.quantities import QuantityReader
 from tagger.facts.text import normalise, unreadable_share
-from tagger.facts.tokens import TermMatcher
+from tagger.facts.tokens import TermIndex, TermMatcher
 from tagger.records import Facts, Row
 from tagger.rulebook import Rulebook
 
+_PARTS = tuple(f.name for f in fields(TermIndex))
+_CACHED = ("facts/reader.py", "facts/text.py", "facts/tokens.py", "data/characters.csv")  # files that the kept index depends on
 _UNREADABLE_SHARE = 0.1  # above it a text is damaged or binary; catalogue texts hold none
 
 
@@ -26,7 +30,7 @@ class FactReader:
     """
 
     def __init__(self, book: Rulebook) -> None:
-        self._terms = TermMatcher(book.terms)
+        self._terms = TermMatcher(_index(book))
         self._negation = NegationReader(book.negation)
         self._quantities = QuantityReader(book.units, book.quantities)
         self._longest = book.settings.decision.longest_text
@@ -40,6 +44,16 @@ class FactReader:
             Facts(row, clean, self._negation.mark(found, clean), self._quantities.read(clean), fault)
             for row, clean, found, fault in zip(rows, cleans, terms, faults, strict=True)
         ]
+
+
+def _index(book: Rulebook) -> TermIndex:
+    """The terms of a rulebook, ready to be looked up; kept from start to start."""
+    kept = recall("terms", book.rules_id, _CACHED)
+    if isinstance(kept, list) and len(kept) == len(_PARTS):
+        return TermIndex(*kept)
+    index = TermIndex.of(book.terms)
+    keep("terms", book.rules_id, _CACHED, [getattr(index, part) for part in _PARTS])
+    return index
 
 
 def _fault(text: str, longest: int) -> str:
