@@ -127,6 +127,11 @@ class Rulebook:
                     forms.setdefault(spelling, (dimension.name, unit))
         return forms
 
+    @cached_property
+    def nouns(self) -> frozenset[str]:
+        """Concepts that name a listed item or an unlisted neighbour: the first group of a subject; the others occur in any text."""
+        return frozenset(c for item in (*self.clauses, *self.unlisted) for c in item.subject[0])
+
     def clause(self, code: str) -> Clause:
         """Return the clause with this code, or with this alias."""
         found = self._by_code.get(code.strip())

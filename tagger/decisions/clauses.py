@@ -89,8 +89,7 @@ class ClauseJudge:
         )
         but_not = _words(book.pointing.but_not, wide=True)
         self._pointed_by = re.compile(rf"\s?(?!{but_not})(?:{_words(book.pointing.after, wide=True)})")
-        # the first group of a subject is the noun; the others (forms, uses) occur in any text
-        self._nouns = frozenset((*self._clauses, *self._unlisted))
+        self._nouns = book.nouns
         common = _beside_the_noun(book) - self._nouns
         self._categories: dict[str, set[str]] = defaultdict(set)
         for concept, names in book.lexicons.items():

@@ -30,7 +30,7 @@ class FactReader:
     """
 
     def __init__(self, book: Rulebook) -> None:
-        self._terms = TermMatcher(_index(book))
+        self._terms = TermMatcher(term_index(book))
         self._negation = NegationReader(book.negation)
         self._quantities = QuantityReader(book.units, book.quantities)
         self._longest = book.settings.decision.longest_text
@@ -46,7 +46,7 @@ class FactReader:
         ]
 
 
-def _index(book: Rulebook) -> TermIndex:
+def term_index(book: Rulebook) -> TermIndex:
     """The terms of a rulebook, ready to be looked up; kept from start to start."""
     kept = recall("terms", book.rules_id, _CACHED)
     if isinstance(kept, list) and len(kept) == len(_PARTS):

@@ -47,7 +47,7 @@ _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufff9-\ufffb\u
 
 
 @lru_cache(maxsize=1)
-def _one_to_one() -> dict[int, str]:
+def one_to_one() -> dict[int, str]:
     """Characters that are replaced by exactly one character."""
     table: dict[int, str] = {}
     for code in (
@@ -98,6 +98,19 @@ def _awkward() -> re.Pattern[str]:
     return re.compile("|".join([rf"\w{combining}+", hangul, halfwidth_kana, *kinds]))
 
 
+def is_awkward(character: str) -> bool:
+    """Whether a character alone, or as a part of what stands beside it, is not replaced one to one.
+
+    Examples
+    --------
+    >>> [is_awkward(c) for c in ("a", "，", "㎥", "\u0301", "\u200b", " ")]
+    [False, False, True, True, True, False]
+    """
+    if character.isspace():
+        return False
+    return _awkward().search(character) is not None or _awkward().search(f"a{character}") is not None
+
+
 def normalise(text: str) -> CleanText:
     """Normalise a text: NFKC, simplified characters, HTML undone, white space single; offsets kept.
 
@@ -120,7 +133,7 @@ def normalise(text: str) -> CleanText:
     >>> clean.original[span.start:span.end]
     '３００Ｗｈ／ｋｇ'
     """
-    table = _one_to_one()
+    table = one_to_one()
     awkward = list(_awkward().finditer(text))
     if not awkward:
         clean = text.translate(table)

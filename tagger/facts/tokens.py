@@ -22,11 +22,11 @@ from tagger.facts.text import normalise
 from tagger.law import LexiconTerm
 from tagger.records import CleanText, Term
 
-_CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_TOKEN = re.compile(rf"[{_CJK}]|\d+|(?:(?![{_CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
+CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
 _Hit = tuple[int, int, str, str]  # first and last character, concept, kind of match
-_GLUE = "\x1f"  # between the tokens of a term in a dictionary key; no text holds it after normalising
-_JOINTS = str.maketrans("-_/\n", "    ")
+GLUE = "\x1f"  # between the tokens of a term in a dictionary key; no text holds it after normalising
+JOINTS = str.maketrans("-_/\n", "    ")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 
 
@@ -129,14 +129,14 @@ class TermIndex:
         lengths: dict[str, set[int]] = {}
         for term in terms:
             clean = normalise(term.term)
-            stems = [stem(word) for word in tokens(clean.folded.translate(_JOINTS).strip())[0]]
+            stems = [stem(word) for word in tokens(clean.folded.translate(JOINTS).strip())[0]]
             if not stems:
                 continue
-            spelling = clean.text.translate(_JOINTS) if term.match == "exact" else ""
+            spelling = clean.text.translate(JOINTS) if term.match == "exact" else ""
             number = numbers.setdefault((term.concept, term.match, spelling), len(numbers))
             if len(stems) > 1:
-                lengths.setdefault(_GLUE.join(stems[:2]), set()).add(len(stems))
-            known = (single if len(stems) == 1 else longer).setdefault(_GLUE.join(stems), [])
+                lengths.setdefault(GLUE.join(stems[:2]), set()).add(len(stems))
+            known = (single if len(stems) == 1 else longer).setdefault(GLUE.join(stems), [])
             if number not in known:
                 known.append(number)
         return cls(list(numbers), single, {pair: sorted(found) for pair, found in lengths.items()}, longer)
@@ -176,7 +176,7 @@ class TermMatcher:
         return [self.find(clean) for clean in texts]
 
     def _hits(self, clean: CleanText) -> list[_Hit]:
-        words, starts = tokens(clean.folded.translate(_JOINTS))
+        words, starts = tokens(clean.folded.translate(JOINTS))
         stems = list(map(stem, words))
         found: list[tuple[int, int, list[int]]] = []  # first token, behind the last one, entries
         for i, word in enumerate(stems):
@@ -185,7 +185,7 @@ class TermMatcher:
                 found.append((i, i + 1, numbers))
         for i, pair in enumerate(map(_pair, stems, stems[1:])):
             for length in self._pairs.get(pair, ()):
-                numbers = self._longer.get(_GLUE.join(stems[i : i + length])) if i + length <= len(stems) else None
+                numbers = self._longer.get(GLUE.join(stems[i : i + length])) if i + length <= len(stems) else None
                 if numbers is not None:
                     found.append((i, i + length, numbers))
         hits: list[_Hit] = []
@@ -200,7 +200,7 @@ class TermMatcher:
     @staticmethod
     def _is_spelled(clean: CleanText, first: int, last: int, spelling: str) -> bool:
         """Whether a term stands in its own letter case, and not inside a part number."""
-        return clean.text[first:last].translate(_JOINTS) == spelling and not _in_part_number(clean.text, first, last)
+        return clean.text[first:last].translate(JOINTS) == spelling and not _in_part_number(clean.text, first, last)
 
     @staticmethod
     def _visible(clean: CleanText, hits: list[_Hit]) -> tuple[Term, ...]:
@@ -218,4 +218,4 @@ class TermMatcher:
 
 
 def _pair(first: str, second: str) -> str:
-    return f"{first}{_GLUE}{second}"
+    return f"{first}{GLUE}{second}"
