@@ -443,11 +443,21 @@ class ConformalSettings(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings(Strict):
+    """The cheap pass over a whole column."""
+
+    on: bool
+    most_missed: float
+    familiar_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Strict):
     """The file settings.toml."""
 
     decision: DecisionSettings
     conformal: ConformalSettings
+    gate: GateSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

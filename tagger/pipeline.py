@@ -12,6 +12,7 @@ from tagger.assumptions import Assumptions, load_assumptions
 from tagger.decisions.clauses import ClauseJudge
 from tagger.decisions.crosscutting import RuleJudge
 from tagger.decisions.decide import Context, decide
+from tagger.decisions.settled import settled
 from tagger.errors import UsageError
 from tagger.facts.assumed import Assumer
 from tagger.facts.reader import FactReader
@@ -19,10 +20,12 @@ from tagger.records import TAG_COLUMNS, Decision, Row, join_columns, tag_columns
 from tagger.rulebook import COLUMNS, Rulebook, load_rulebook
 from tagger.scores.bundle import load_model
 from tagger.scores.classifier import Model
+from tagger.scores.strong import Settler, StrongRows
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_AT_THE_GATE = 2048  # texts that the gate looks at together
 _AT_ONCE = 1024  # rows on the road together: enough to fill numpy, little enough to stay small
 
 
@@ -37,6 +40,8 @@ class Tagger:
         The day for the legal status; today by default.
     assumptions : Assumptions, optional
         Standing assumptions of the user; none by default.
+    gate : bool, optional
+        Whether the gate settles everyday goods before the full road; as ``settings.toml`` says by default.
 
     Examples
     --------
@@ -49,7 +54,14 @@ class Tagger:
     review ['UNREADABLE'] the text is empty
     """
 
-    def __init__(self, book: Rulebook, model: Model, as_of: dt.date | None = None, assumptions: Assumptions | None = None) -> None:
+    def __init__(
+        self,
+        book: Rulebook,
+        model: Model,
+        as_of: dt.date | None = None,
+        assumptions: Assumptions | None = None,
+        gate: bool | None = None,
+    ) -> None:
         self.book = book
         self.model = model
         self.as_of = as_of or dt.date.today()
@@ -59,6 +71,10 @@ class Tagger:
         self._judge = ClauseJudge(book)
         self._rules = RuleJudge(book, self.as_of)
         self._context = Context(book, self.as_of, model.model_id, self.assumptions.id)
+        self._settler = self._settled = None
+        if model.gate is not None and (book.settings.gate.on if gate is None else gate):
+            self._settler = Settler(model.gate, StrongRows(book, self._facts.index))
+            self._settled = settled(model.gate, self._context)
 
     @classmethod
     def load(
@@ -67,6 +83,7 @@ class Tagger:
         rules: str | Path | None = None,
         as_of: dt.date | None = None,
         assumptions: str | Path | None = None,
+        gate: bool | None = None,
     ) -> Tagger:
         """Load a model and a rulebook, the shipped ones by default, and a file of standing assumptions, none by default.
 
@@ -76,7 +93,7 @@ class Tagger:
             Where a folder or file is missing, damaged or changed.
         """
         book = load_rulebook(rules)
-        return cls(book, load_model(model), as_of, load_assumptions(assumptions, book) if assumptions else None)
+        return cls(book, load_model(model), as_of, load_assumptions(assumptions, book) if assumptions else None, gate)
 
     def tag(self, text: str, **columns: str) -> Decision:
         """Tag one text.
@@ -114,15 +131,43 @@ class Tagger:
             Where an item is none of these.
         """
         rows = [_row(item, position) for position, item in enumerate(items)]
-        distinct = list({self._key(row): row for row in rows}.values())
-        answers: dict[tuple[str, ...], Decision] = {}
-        for start in range(0, len(distinct), _AT_ONCE):
-            piece = distinct[start : start + _AT_ONCE]
-            answers.update(zip(map(self._key, piece), self._road(piece), strict=True))
-        return [self._of_row(answers[self._key(row)], row) for row in rows]
+        keys = [self._key(row) for row in rows]
+        distinct = dict(zip(keys, rows, strict=True))
+        answers: dict[tuple[str, ...] | str, Decision] = {}
+        open_ = self._left_open(distinct, answers)
+        for start in range(0, len(open_), _AT_ONCE):
+            piece = open_[start : start + _AT_ONCE]
+            answers.update(zip(piece, self._road([distinct[key] for key in piece]), strict=True))
+        return [self._of_row(answers[key], row) for key, row in zip(keys, rows, strict=True)]
 
-    def _key(self, row: Row) -> tuple[str, ...]:
+    def settles(self, texts: Sequence[str]) -> list[bool]:
+        """Which texts the gate settles; none where it is off.
+
+        Examples
+        --------
+        >>> Tagger.load().settles(["Ladies leather wallet with coin pocket, brown", "sintered NdFeB magnet N52"])
+        [True, False]
+        """
+        found: list[bool] = []
+        for start in range(0, len(texts), _AT_THE_GATE):
+            piece = texts[start : start + _AT_THE_GATE]
+            found += self._settler.settles(piece).tolist() if self._settler else [False] * len(piece)
+        return found
+
+    def _left_open(
+        self, distinct: Mapping[tuple[str, ...] | str, Row], answers: dict[tuple[str, ...] | str, Decision]
+    ) -> list[tuple[str, ...] | str]:
+        """Answer the rows that the gate settles, and return the keys of the others."""
+        if self._settled is None:
+            return list(distinct)
+        settled_ = self.settles([row.text for row in distinct.values()])
+        answers.update((key, self._settled) for key, done in zip(distinct, settled_, strict=True) if done)
+        return [key for key, done in zip(distinct, settled_, strict=True) if not done]
+
+    def _key(self, row: Row) -> tuple[str, ...] | str:
         """What an answer depends on: the text, and the cells that assumptions look at."""
+        if not self._assumer.columns:
+            return row.text
         return (row.text, *(str(row.extra.get(column, "")) for column in self._assumer.columns))
 
     def _of_row(self, d: Decision, row: Row) -> Decision:

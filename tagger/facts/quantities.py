@@ -20,7 +20,7 @@ from tagger.facts.naming import Namer
 from tagger.facts.notations import NotationReader
 from tagger.facts.numbers import Number, any_of, numbers
 from tagger.facts.sizes import SizeReader
-from tagger.facts.text import normalise
+from tagger.facts.text import has_digit, normalise
 from tagger.facts.units import UnitFinder
 from tagger.law import QuantityFile, Units
 from tagger.records import CleanText, Quantity
@@ -83,7 +83,7 @@ class QuantityReader:
 
     def read(self, clean: CleanText) -> tuple[Quantity, ...]:
         """Figures of one text in order of their place, derived ones last."""
-        if not any(c.isdigit() for c in clean.folded):
+        if not has_digit(clean.folded):
             return ()
         special = self._notations.read(clean)
         found = _outside(numbers(_with_wide_commas_apart(clean), self._multipliers), special)

@@ -179,6 +179,14 @@ def _replace(found: str, before: str) -> str:
     return unicodedata.normalize("NFKC", found)
 
 
+_DIGIT = re.compile(r"\d")
+
+
+def has_digit(text: str) -> bool:
+    """Whether a text has a digit of any script."""
+    return _DIGIT.search(text) is not None or (not text.isascii() and any(c.isdigit() for c in text))
+
+
 def unreadable_share(text: str) -> float:
     """Share of characters that no catalogue text holds: control characters, replacement signs, unassigned code points."""
     if text.replace("\n", " ").isprintable() and "\ufffd" not in text:

@@ -19,6 +19,7 @@ from tagger.errors import TrainingDataError
 from tagger.facts.reader import FactReader
 from tagger.learning.dataset import Example, data_fingerprint, read_examples
 from tagger.learning.evaluation import calibration_error
+from tagger.learning.gate import Fold, train_gate
 from tagger.records import Facts, Row
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import save_model
@@ -90,16 +91,25 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     facts = FactReader(book).read([Row(e.id, e.text) for e in examples])
     found = ngrams(facts)
     truth = np.array([book.labels.index(e.category) for e in examples])
-    held_out = _cross_validated_logits(facts, found, truth, examples, recipe, say)
+    folds = _folds(truth, examples)
+    say(f"{FOLDS}-fold cross-validation, grouped by page and near-duplicate")
+    held_out = _cross_validated_logits(facts, found, truth, folds, recipe)
     temperature, bias = fit_calibration(held_out, truth)
     probabilities = softmax(held_out / temperature + bias)
     thresholds = conformalize(probabilities, truth, book.settings.conformal.coverage)
     figures = measure(probabilities, truth, thresholds, book.labels)
     figures["decisions"] = decided(facts, probabilities, thresholds, examples, book)
     say(f"cross-validation: accuracy {figures['accuracy']:.3f}, macro-F1 {figures['macro_f1']:.3f}, ECE {figures['ece']:.3f}")
+    gate, figures["gate"] = train_gate(examples, folds, book)
+    about_gate = figures["gate"]
+    say(
+        f"gate: settles {about_gate['open_rows_settled']} of {about_gate['open_rows']} open rows "
+        f"(at most {about_gate['upper_bound']:.2%} of such rows), {about_gate['everyday_rows_settled']} of "
+        f"{about_gate['everyday_rows']} everyday ones"
+    )
     say("fitting on all rows")
     fitted = fit(facts, found, truth, recipe)
-    model = replace(to_model(fitted, book.labels, recipe), temperature=temperature, bias=bias, set_thresholds=thresholds)
+    model = replace(to_model(fitted, book.labels, recipe), temperature=temperature, bias=bias, set_thresholds=thresholds, gate=gate)
     about = {
         "data": {"fingerprint": data_fingerprint(examples), "rows": len(examples), "by_category": _counts(examples)},
         "rules_id": book.rules_id,
@@ -152,27 +162,31 @@ def to_model(fitted: Fitted, labels: Sequence[str], recipe: Recipe) -> Model:
 
 
 def _cross_validated_logits(
-    facts: Sequence[Facts], found: Ngrams, truth: NDArray[np.int64], examples: Sequence[Example], recipe: Recipe, say: Say
+    facts: Sequence[Facts], found: Ngrams, truth: NDArray[np.int64], folds: Sequence[Fold], recipe: Recipe
 ) -> NDArray[np.float64]:
     """Logits of every row from a model that saw neither it nor its group."""
     from joblib import Parallel, delayed
+
+    jobs = (delayed(_fold_logits)(facts, found, truth, fold, recipe) for fold in folds)
+    logits = np.zeros((len(truth), int(truth.max()) + 1))
+    for (_, test), part in zip(folds, Parallel(n_jobs=2)(jobs), strict=True):
+        logits[test] = part
+    return logits
+
+
+def _folds(truth: NDArray[np.int64], examples: Sequence[Example]) -> list[Fold]:
+    """Rows to fit on and rows to score, those of one group together."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     groups = [e.group for e in examples]
-    splits = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(np.zeros(len(truth)), truth, groups))
-    say(f"{FOLDS}-fold cross-validation, grouped by page and near-duplicate")
-    jobs = (delayed(_fold_logits)(facts, found, truth, fold, recipe) for fold in splits)
-    logits = np.zeros((len(truth), int(truth.max()) + 1))
-    for (_, test), part in zip(splits, Parallel(n_jobs=2)(jobs), strict=True):
-        logits[test] = part
-    return logits
+    return list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(np.zeros(len(truth)), truth, groups))
 
 
 def _fold_logits(
     facts: Sequence[Facts],
     found: Ngrams,
     truth: NDArray[np.int64],
-    fold: tuple[NDArray[np.int64], NDArray[np.int64]],
+    fold: Fold,
     recipe: Recipe,
 ) -> NDArray[np.float64]:
     fit_rows, test_rows = fold

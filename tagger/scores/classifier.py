@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tagger.records import Facts, Scores
 from tagger.scores.conformal import prediction_sets
+from tagger.scores.gate import Gate
 from tagger.scores.features import Matrix, Vocabulary, flag_matrix, ngrams, weigh
 
 _AT_ONCE = 512  # texts scored together; bounds the memory of the gathered weights
@@ -35,6 +36,8 @@ class Model:
         Added to the divided logits.
     set_thresholds : array of float64, shape (n_labels,)
         A label is in the prediction set where its probability is at least its threshold.
+    gate : Gate, optional
+        The cheap pass over a whole column; None in a model that was trained without it.
     """
 
     model_id: str
@@ -47,6 +50,7 @@ class Model:
     temperature: float
     bias: NDArray[np.float64]
     set_thresholds: NDArray[np.float64]
+    gate: Gate | None = None
 
     def logits(self, facts: Sequence[Facts]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Logits (rows x labels) and the share of familiar n-grams of each row."""

@@ -1,7 +1,7 @@
 """Find the rows of a column that no gate may settle: a word that names a listed item, or a figure that alone can meet a clause.
 
-The words of the whole column become numbers by one dictionary, and numpy finds the rows that hold the first two words of such
-a term. The matcher of the full road then says which of them hold the term itself, so that the scan never misses what the full
+The words of the whole column become numbers by one dictionary, and numpy finds the rows that hold the words of such a
+term. The matcher of the full road then says which of them hold the term itself, so that the scan never misses what the full
 road would find. Of figures it is enough that one may be there.
 """
 
@@ -19,9 +19,10 @@ from tagger.facts.text import normalise
 from tagger.facts.tokens import CJK, GLUE, JOINTS, TermIndex, TermMatcher, stem, tokens
 from tagger.law import QuantityFile, Units
 from tagger.rulebook import FIGURE, Rulebook
-from tagger.scores.gate import Column, Mask, fold, words_of
+from tagger.scores.gate import Column, Gate, Indices, Mask, fold, read_column, words_of
 
 _FEW = 32  # texts; below it looking at each is cheaper than numbering the words
+_DEPTH = 5  # words of a phrase that are compared
 _MOST_WORDS = 1_000_000  # words whose numbers are remembered
 _WIDE = re.compile(f"[{CJK}]")
 _LETTER_FIRST, _LETTER_LAST = re.compile("[a-zа-яё]"), re.compile("[a-zа-яёäöüßéñμ]")
@@ -31,7 +32,7 @@ Phrases = Iterable[tuple[Sequence[str], str]]
 
 
 class PhraseScan:
-    """Finds the rows of a column that may hold phrases, by the first two words of each.
+    """Finds the rows of a column that may hold phrases, by the first words of each.
 
     Parameters
     ----------
@@ -44,42 +45,68 @@ class PhraseScan:
     >>> scan = PhraseScan([(["granulation", "kettle"], "machine"), (["石", "墨", "粉"], "powder"), (["dy"], "metal")])
     >>> found = scan.find(read_column(["Granulation-kettles", "石墨块 Dy", "kettle"]))
     >>> {group: rows.tolist() for group, rows in found.items()}
-    {'machine': [True, False, False], 'metal': [False, True, False], 'powder': [False, True, False]}
+    {'machine': [True, False, False], 'metal': [False, True, False], 'powder': [False, False, False]}
     """
 
     def __init__(self, phrases: Phrases) -> None:
-        found = [(tuple(filter(None, (fold(word).strip() for word in stems))), group) for stems, group in phrases]
+        found = [(tuple(filter(None, (fold(word).strip() for word in stems)))[:_DEPTH], group) for stems, group in phrases]
         self._groups = sorted({group for _, group in found})
-        number = {word: n for n, word in enumerate(sorted({w for words, _ in found for w in words[:2]}), 1)}
-        bit = {group: 1 << n for n, group in enumerate(self._groups)}
-        self._single = np.zeros(len(number) + 1, dtype=np.uint32)
-        pairs: dict[int, int] = defaultdict(int)
-        for words, group in found:
-            if len(words) == 1:
-                self._single[number[words[0]]] |= bit[group]
-            elif words:
-                pairs[number[words[0]] * len(self._single) + number[words[1]]] |= bit[group]
-        self._pairs = np.array(sorted(pairs), dtype=np.int64)
-        self._of_pairs = np.array([pairs[int(p)] for p in self._pairs], dtype=np.uint32)
+        number = {word: n for n, word in enumerate(sorted({w for words, _ in found for w in words}), 1)}
+        self._words = len(number) + 1
         self._numbers = _Numbers(number)
+        self._levels = [_Level() for _ in range(_DEPTH)]
+        for words, group in found:
+            node = 0
+            for level, word in zip(self._levels, words, strict=False):
+                node = level.add(node * self._words + number[word])
+            if words:
+                self._levels[len(words) - 1].ends[node] |= 1 << self._groups.index(group)
+        for level in self._levels:
+            level.freeze()
 
     def find(self, column: Column) -> dict[str, Mask]:
-        """Rows that hold the first two words of a phrase, group by group."""
+        """Rows that hold a phrase, group by group."""
         words, rows = words_of(column)
         if len(self._numbers) > _MOST_WORDS:
             self._numbers.clear()
         numbers = np.fromiter(map(self._numbers.__getitem__, words), dtype=np.int64, count=len(words))
         found = np.zeros(len(column.starts), dtype=np.uint32)
-        single = self._single[numbers]
-        at = np.flatnonzero(single)
-        np.bitwise_or.at(found, rows[at], single[at])
-        first = np.flatnonzero((numbers[:-1] > 0) & (numbers[1:] > 0) & (rows[:-1] == rows[1:]))
-        if len(first) and len(self._pairs):
-            keys = numbers[first] * len(self._single) + numbers[first + 1]
-            places = np.minimum(np.searchsorted(self._pairs, keys), len(self._pairs) - 1)
-            hit = self._pairs[places] == keys
-            np.bitwise_or.at(found, rows[first[hit]], self._of_pairs[places[hit]])
+        at = np.flatnonzero(numbers)
+        begins, nodes = rows[at], np.zeros(len(at), dtype=np.int64)
+        for level in self._levels:
+            within = at < len(rows)
+            at, begins, nodes = at[within], begins[within], nodes[within]
+            hit, nodes, ends = level.look_up(nodes * self._words + numbers[at])
+            hit &= rows[at] == begins
+            np.bitwise_or.at(found, begins[hit], ends[hit])
+            at, begins, nodes = at[hit] + 1, begins[hit], nodes[hit]
         return {group: (found & np.uint32(1 << n)) != 0 for n, group in enumerate(self._groups)}
+
+
+class _Level:
+    """One step of all phrases: from the place that the words before lead to, and a word, to the next place."""
+
+    def __init__(self) -> None:
+        self._next: dict[int, int] = {}
+        self.ends: dict[int, int] = defaultdict(int)  # place to the bits of the groups whose phrases end there
+
+    def add(self, key: int) -> int:
+        """The place behind a key."""
+        return self._next.setdefault(key, len(self._next))
+
+    def freeze(self) -> None:
+        """Turn the steps into arrays."""
+        keys = np.array(list(self._next), dtype=np.int64)
+        order = np.argsort(keys)
+        bits = np.array([self.ends.get(n, 0) for n in range(len(keys))], dtype=np.uint32)
+        self._keys, self._nodes, self._bits = keys[order], order, bits[order]
+
+    def look_up(self, keys: Indices) -> tuple[Mask, Indices, NDArray[np.uint32]]:
+        """Which keys are there, the places behind them, and the groups that end there."""
+        if not len(self._keys):
+            return np.zeros(len(keys), dtype=np.bool_), keys, np.zeros(len(keys), dtype=np.uint32)
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.asarray(self._keys[places] == keys), self._nodes[places], self._bits[places]
 
 
 class _Numbers(dict[str, int]):
@@ -125,9 +152,10 @@ class StrongRows:
 
     def find(self, texts: Sequence[str], column: Column) -> Mask:
         """Which of some readable texts are such rows; ``column`` holds the same texts."""
-        found = self._scan.find(column)
-        figures = self._figures.may_be(found) & column.has_digit
-        terms = np.ones(len(texts), dtype=np.bool_) if len(texts) < _FEW else found.get(_TERM, np.zeros(len(texts), dtype=np.bool_))
+        few = len(texts) < _FEW
+        found = (self._figure_scan if few else self._scan).find(column)
+        figures = self._figures.may_be(found, len(texts)) & column.has_digit
+        terms = np.ones(len(texts), dtype=np.bool_) if few else found[_TERM]
         for row in np.flatnonzero(terms & ~figures):
             terms[row] = any(t.concept in self._concepts for t in self._matcher.find(normalise(texts[row])))
         return np.asarray(terms | figures)
@@ -136,12 +164,39 @@ class StrongRows:
     def _scan(self) -> PhraseScan:
         return PhraseScan([*self._terms(), *self._figures])
 
+    @cached_property
+    def _figure_scan(self) -> PhraseScan:
+        return PhraseScan(self._figures)
+
     def _terms(self) -> Iterator[tuple[list[str], str]]:
         strong = {n for n, entry in enumerate(self._index.entries) if entry[0] in self._concepts}
         for table in (self._index.single, self._index.longer):
             for key, numbers in table.items():
                 if not strong.isdisjoint(numbers):
                     yield key.split(GLUE), _TERM
+
+
+class Settler:
+    """The gate and what it may not settle, together.
+
+    Parameters
+    ----------
+    gate : Gate
+    strong : StrongRows
+    """
+
+    def __init__(self, gate: Gate, strong: StrongRows) -> None:
+        self._gate = gate
+        self._strong = strong
+
+    def settles(self, texts: Sequence[str]) -> Mask:
+        """Which texts are everyday goods beyond doubt, as a column: it does not depend on what else is in it."""
+        column = read_column(texts)
+        rows = np.flatnonzero(self._gate.passes(column))
+        found = np.zeros(len(texts), dtype=np.bool_)
+        if len(rows):
+            found[rows] = ~self._strong.find([texts[row] for row in rows], column.part(rows))
+        return found
 
 
 class _FigurePhrases:
@@ -158,10 +213,11 @@ class _FigurePhrases:
         self._anywhere = not of_notation.isdisjoint(self._kinds) or not all(map(_is_whole, cues))
         self._cues = cues
 
-    def may_be(self, found: Mapping[str, NDArray[np.bool_]]) -> Mask:
-        """Rows that may hold such a figure, by the groups of phrases that they hold."""
-        rows = np.asarray(np.full_like(found[_TERM], self._anywhere))
-        rows |= found.get(_NAMED, False)
+    def may_be(self, found: Mapping[str, Mask], count: int) -> Mask:
+        """Which of ``count`` rows may hold such a figure, by the groups of phrases that they hold."""
+        rows = np.full(count, self._anywhere)
+        if _NAMED in found:
+            rows |= found[_NAMED]
         for dimensions in self._recipes:
             rows |= np.logical_and.reduce([found[dimension] for dimension in dimensions])
         return rows
