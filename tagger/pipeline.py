@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from tagger.scores.strong import Settler, StrongRows
 if TYPE_CHECKING:
     import pandas as pd
 
+_PARTS = attrgetter(*(f.name for f in fields(Decision)))
 _AT_THE_GATE = 2048  # texts that the gate looks at together
 _AT_ONCE = 1024  # rows on the road together: enough to fill numpy, little enough to stay small
 
@@ -173,7 +175,10 @@ class Tagger:
     def _of_row(self, d: Decision, row: Row) -> Decision:
         """The answer to a text as that of one row: its id, and the rules that cut across on what the row tells of the trade."""
         trade = {name: str(row.extra[name]) for name in COLUMNS if row.extra.get(name) is not None}
-        return replace(d, row_id=row.id, also_applies=self._rules.add(d, trade))
+        _, *rest = _PARTS(d)
+        copy = Decision(row.id, *rest)  # half the time of dataclasses.replace, which counts where most rows are settled
+        rules = self._rules.add(d, trade)
+        return replace(copy, also_applies=rules) if rules else copy
 
     def _road(self, rows: Sequence[Row]) -> list[Decision]:
         facts = self._facts.read(rows)

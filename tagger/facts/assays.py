@@ -39,7 +39,9 @@ class AssayReader:
         self._base = {d.name: d.base for d in units.dimension}
         names = {self._spelling(w): element for element, words in assay.elements.items() for w in words}
         self._names = names
-        self._needed = [re.compile("|".join(_bounded(w) for e in group for w in assay.elements[e])) for group in assay.needs]
+        groups = [[w for e in group for w in assay.elements[e]] for group in assay.needs]
+        # plain words first: most texts have none, and looking for them is quicker than the pattern
+        self._needed = [([_plain(w) for w in words], re.compile("|".join(map(_bounded, words)))) for words in groups]
         self._heavy = re.compile(rf"(?<![A-Za-z0-9])N?\d{{2}}(?:{'|'.join(assay.heavy_grades)})(?![A-Za-z])")
         self._hedge = re.compile("|".join(map(re.escape, assay.hedge)))
         self._mention = {s.kind: re.compile("|".join(_bounded(w) for w in s.mention)) for s in assay.silent}
@@ -59,8 +61,9 @@ class AssayReader:
 
     def read(self, clean: CleanText) -> Iterator[Quantity]:
         """Nothing, or a content of nought for each element that a complete assay does not mention."""
-        if not all(needed.search(clean.text) for needed in self._needed):
-            return
+        for words, needed in self._needed:
+            if not any(word in (clean.text if len(word) <= 2 else clean.folded) for word in words) or not needed.search(clean.text):
+                return
         shares: dict[str, float] = {}
         spans: list[Span] = []
         rest = False
@@ -89,6 +92,11 @@ class AssayReader:
     def _spelling(word: str) -> str:
         """Symbols keep their case (B is boron, b is nothing); names do not have to."""
         return word if len(word) <= 2 or "-" in word or "+" in word else word.casefold()
+
+
+def _plain(word: str) -> str:
+    """A word as it stands in a text: symbols keep their case."""
+    return word if len(word) <= 2 else word.lower()
 
 
 def _bounded(word: str) -> str:

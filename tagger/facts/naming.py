@@ -69,7 +69,8 @@ class Namer:
                 if self._typical.search(between) or self._list.fullmatch(between):
                     kind = previous.kind  # breaking load >= 4.6 N (typ 5.1 N); 厚度3mm、5mm
             reference = self._reference(folded, named[-1], figure) if named and not kind else ""
-            named.append(self._capped(self._within(_bounded(replace(figure, kind=kind or reference), sign))))
+            kind = kind or reference
+            named.append(self._capped(self._within(_bounded(figure if kind == figure.kind else replace(figure, kind=kind), sign))))
             if len(named) > 1:
                 named[-2] = self._measured_at(folded, named[-2], named[-1])
         named = [self._by_context(folded, figure) for figure in named]

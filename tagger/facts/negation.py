@@ -18,8 +18,9 @@ _NEAREST = 16  # denied terms in front of a place that can still reach it
 
 
 class _Patterns(NamedTuple):
-    """Words in front of a denied term, words behind it, and words that join it to another."""
+    """All words that deny; as patterns: those in front of a denied term, those behind it, and those that join it to another."""
 
+    words: tuple[str, ...]
     before: list[re.Pattern[str]]
     after: re.Pattern[str]
     joint: re.Pattern[str]
@@ -56,15 +57,19 @@ class NegationReader:
             re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
             for words in _without_prefixes([normalise(w).folded for w in negation.before])
         ]
-        return _Patterns(before, re.compile(rf"\s?{after}"), re.compile(rf"\s*{joints}\s*"))
+        words = tuple(dict.fromkeys(normalise(w).folded.removeprefix("*").strip() for w in (*negation.before, *negation.after)))
+        return _Patterns(words, before, re.compile(rf"\s?{after}"), re.compile(rf"\s*{joints}\s*"))
 
     def mark(self, terms: Sequence[Term], clean: CleanText) -> tuple[Term, ...]:
         """The terms, those that the text denies marked so; also those inside a denied one, or joined to it by "or"."""
         if not terms:
             return ()
         text = clean.original.lower()
-        begins = {m.end() for pattern in self._patterns.before for m in pattern.finditer(text)}
-        ends = {m.start() for m in self._patterns.after.finditer(text)}
+        patterns = self._patterns
+        if not any(word in text for word in patterns.words):  # much quicker than the patterns, and true of most texts
+            return tuple(terms)
+        begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
+        ends = {m.start() for m in patterns.after.finditer(text)}
         if not begins and not ends:
             return tuple(terms)
         denied: list[Span] = []

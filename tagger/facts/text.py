@@ -40,6 +40,7 @@ _SAME = {
     "\u00a0": " ",
     "\u3000": " ",
 }
+_AWKWARD_ASCII = re.compile(r"[&<\x00-\x1f\x7f]|\s\s")
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
 _ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 _TAG = r"</?[A-Za-z][^<>]{0,200}>"
@@ -134,7 +135,8 @@ def normalise(text: str) -> CleanText:
     '３００Ｗｈ／ｋｇ'
     """
     table = one_to_one()
-    awkward = list(_awkward().finditer(text))
+    plain = text.isascii() and not _AWKWARD_ASCII.search(text)  # nearly every text; the whole pattern takes far longer
+    awkward = [] if plain else list(_awkward().finditer(text))
     if not awkward:
         clean = text.translate(table)
         return CleanText(text, clean, clean.lower(), range(len(text)), range(1, len(text) + 1))

@@ -27,6 +27,7 @@ _TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
 _Hit = tuple[int, int, str, str]  # first and last character, concept, kind of match
 GLUE = "\x1f"  # between the tokens of a term in a dictionary key; no text holds it after normalising
 JOINTS = str.maketrans("-_/\n", "    ")
+_ODD_SPACE = re.compile(r"^\s|\s{2}|[^\S ]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 
 
@@ -165,6 +166,7 @@ class TermMatcher:
         index = terms if isinstance(terms, TermIndex) else TermIndex.of(terms)
         self._entries = index.entries
         self._single, self._pairs, self._longer = index.single, index.pairs, index.longer
+        self._first = {pair.partition(GLUE)[0] for pair in index.pairs}
 
     def find(self, clean: CleanText) -> tuple[Term, ...]:
         """Terms of one text, in order of their place."""
@@ -176,18 +178,22 @@ class TermMatcher:
         return [self.find(clean) for clean in texts]
 
     def _hits(self, clean: CleanText) -> list[_Hit]:
-        words, starts = tokens(clean.folded.translate(JOINTS))
+        joined = clean.folded.replace("-", " ").replace("_", " ").replace("/", " ").replace("\n", " ")
+        words = tokens(joined)[0] if _ODD_SPACE.search(joined) else [w for w in _TOKEN.findall(joined) if w != " "]
         stems = list(map(stem, words))
         found: list[tuple[int, int, list[int]]] = []  # first token, behind the last one, entries
-        for i, word in enumerate(stems):
-            numbers = self._single.get(word)
+        for i, numbers in enumerate(map(self._single.get, stems)):
             if numbers is not None:
                 found.append((i, i + 1, numbers))
-        for i, pair in enumerate(map(_pair, stems, stems[1:])):
-            for length in self._pairs.get(pair, ()):
-                numbers = self._longer.get(GLUE.join(stems[i : i + length])) if i + length <= len(stems) else None
-                if numbers is not None:
-                    found.append((i, i + length, numbers))
+        for i, word in enumerate(stems):
+            if word in self._first and i + 1 < len(stems):
+                for length in self._pairs.get(f"{word}{GLUE}{stems[i + 1]}", ()):
+                    numbers = self._longer.get(GLUE.join(stems[i : i + length])) if i + length <= len(stems) else None
+                    if numbers is not None:
+                        found.append((i, i + length, numbers))
+        if not found:
+            return []
+        starts = tokens(joined)[1]
         hits: list[_Hit] = []
         for i, behind, numbers in found:
             first, last = starts[i], starts[behind - 1] + len(words[behind - 1])
@@ -215,7 +221,3 @@ class TermMatcher:
             )
         }
         return tuple(Term(concept, clean.span(first, last)) for first, last, concept in sorted(shown))
-
-
-def _pair(first: str, second: str) -> str:
-    return f"{first}{GLUE}{second}"
