@@ -47,6 +47,9 @@ EndUseOption = Annotated[str | None, typer.Option("--end-use", help="End user an
 AsOfOption = Annotated[
     dt.datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
 ]
+GateOption = Annotated[
+    bool, typer.Option("--gate/--no-gate", help="Settle everyday goods by the quick gate first, or send every row down the full road.")
+]
 OnOption = Annotated[
     dt.datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
 ]
@@ -63,10 +66,12 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
 
 
-def _load(model: Path | None, rules: Path | None, as_of: dt.datetime | None, assumptions: Path | None = None) -> Tagger:
+def _load(
+    model: Path | None, rules: Path | None, as_of: dt.datetime | None, assumptions: Path | None = None, gate: bool = True
+) -> Tagger:
     from tagger.pipeline import Tagger
 
-    return Tagger.load(model, rules, _day(as_of), assumptions)
+    return Tagger.load(model, rules, _day(as_of), assumptions, None if gate else False)
 
 
 def _given(**values: str | None) -> dict[str, str]:
@@ -100,12 +105,13 @@ def tag(
     as_of: AsOfOption = None,
     assumptions: AssumptionsOption = None,
     model: ModelOption = None,
+    gate: GateOption = True,
     rules: RulesOption = None,
 ) -> None:
     """Answer for one text, or for every line of standard input."""
     from tagger.display import show_decision
 
-    tagger = _load(model, rules, as_of, assumptions)
+    tagger = _load(model, rules, as_of, assumptions, gate)
     trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
     console = _console()
     for texts in _texts(text):
@@ -155,6 +161,7 @@ def batch(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     model: ModelOption = None,
+    gate: GateOption = True,
     rules: RulesOption = None,
 ) -> None:
     """Tag a catalogue: every row and column comes back, in order, with tag_ columns; unsure rows also go into a review queue."""
@@ -165,7 +172,7 @@ def batch(
     options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade)
     talk = _console(stderr=True)
     table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded
-    tagger = _load(model, rules, as_of, assumptions)
+    tagger = _load(model, rules, as_of, assumptions, gate)
     with _ProgressLine(talk) as progress:
         summary = tag_catalogue(table, target, options, tagger, progress)
     if as_json:

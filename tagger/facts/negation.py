@@ -57,8 +57,9 @@ class NegationReader:
             re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
             for words in _without_prefixes([normalise(w).folded for w in negation.before])
         ]
-        words = tuple(dict.fromkeys(normalise(w).folded.removeprefix("*").strip() for w in (*negation.before, *negation.after)))
-        return _Patterns(words, before, re.compile(rf"\s?{after}"), re.compile(rf"\s*{joints}\s*"))
+        words = {normalise(w).folded.removeprefix("*").strip() for w in (*negation.before, *negation.after)}
+        words = {w for w in words if not any(o in w for o in words if o != w)}  # "not" is in every text that has "not for"
+        return _Patterns(tuple(sorted(words)), before, re.compile(rf"\s?{after}"), re.compile(rf"\s*{joints}\s*"))
 
     def mark(self, terms: Sequence[Term], clean: CleanText) -> tuple[Term, ...]:
         """The terms, those that the text denies marked so; also those inside a denied one, or joined to it by "or"."""

@@ -179,7 +179,9 @@ class TermMatcher:
 
     def _hits(self, clean: CleanText) -> list[_Hit]:
         joined = clean.folded.replace("-", " ").replace("_", " ").replace("/", " ").replace("\n", " ")
-        words = tokens(joined)[0] if _ODD_SPACE.search(joined) else [w for w in _TOKEN.findall(joined) if w != " "]
+        pieces = _TOKEN.findall(joined)
+        odd = _ODD_SPACE.search(joined) is not None
+        words = tokens(joined)[0] if odd else [piece for piece in pieces if piece != " "]
         stems = list(map(stem, words))
         found: list[tuple[int, int, list[int]]] = []  # first token, behind the last one, entries
         for i, numbers in enumerate(map(self._single.get, stems)):
@@ -193,7 +195,8 @@ class TermMatcher:
                         found.append((i, i + length, numbers))
         if not found:
             return []
-        starts = tokens(joined)[1]
+        places = accumulate(map(len, pieces), initial=0)
+        starts = tokens(joined)[1] if odd else [place for piece, place in zip(pieces, places, strict=False) if piece != " "]
         hits: list[_Hit] = []
         for i, behind, numbers in found:
             first, last = starts[i], starts[behind - 1] + len(words[behind - 1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,9 +207,14 @@ def flags(facts: Facts) -> set[str]:
     return found | ({"no_term"} if not concepts else set()) | ({"no_figure"} if not dimensions else set())
 
 
+@lru_cache(maxsize=4)
+def _positions(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: i for i, name in enumerate(names)}
+
+
 def flag_matrix(facts: Sequence[Facts], names: Sequence[str], value: float) -> Matrix:
     """Flags of a column as a sparse matrix with one column a name; names that training did not see are left out."""
-    position = {name: i for i, name in enumerate(names)}
+    position = _positions(tuple(names))
     columns = [sorted(position[name] for name in flags(f) if name in position) for f in facts]
     ends = np.concatenate([[0], np.cumsum([len(c) for c in columns])]).astype(np.int64)
     flat = np.fromiter((c for row in columns for c in row), dtype=np.int64, count=int(ends[-1]))
