@@ -48,7 +48,8 @@ AsOfOption = Annotated[
     dt.datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
 ]
 GateOption = Annotated[
-    bool, typer.Option("--gate/--no-gate", help="Settle everyday goods by the quick gate first, or send every row down the full road.")
+    bool,
+    typer.Option("--gate/--no-gate", help="Settle everyday goods by the quick gate first, or send every row down the full road."),
 ]
 OnOption = Annotated[
     dt.datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
@@ -105,8 +106,8 @@ def tag(
     as_of: AsOfOption = None,
     assumptions: AssumptionsOption = None,
     model: ModelOption = None,
-    gate: GateOption = True,
     rules: RulesOption = None,
+    gate: GateOption = True,
 ) -> None:
     """Answer for one text, or for every line of standard input."""
     from tagger.display import show_decision
@@ -161,14 +162,28 @@ def batch(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     model: ModelOption = None,
-    gate: GateOption = True,
     rules: RulesOption = None,
+    gate: GateOption = True,
+    engine: Annotated[
+        str, typer.Option("--engine", help="local, or spark: then IN is a folder of Parquet or CSV files, and OUT a new folder.")
+    ] = "local",
+    master: Annotated[str, typer.Option("--master", help="With --engine spark: URL of the Spark master.")] = "local[*]",
 ) -> None:
     """Tag a catalogue: every row and column comes back, in order, with tag_ columns; unsure rows also go into a review queue."""
+    if engine not in ("local", "spark"):
+        raise UsageError(f"no engine {engine!r}: give local or spark")
+    trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
+    if engine == "spark":
+        from tagger.catalogue.spark import Setup, tag_folder
+
+        places = {"model": model, "rules": rules, "assumptions": assumptions}
+        setup = Setup(as_of=_day(as_of), gate=None if gate else False, **{k: str(p) for k, p in places.items() if p is not None})
+        cells = {"text": text, "id": id, "trade": trade}
+        typer.echo(json.dumps(tag_folder(source, target, cells, setup, master), ensure_ascii=False))
+        return
     from tagger.catalogue.batch import BatchOptions, open_catalogue, summary_dict, tag_catalogue
     from tagger.display import show_summary
 
-    trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
     options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade)
     talk = _console(stderr=True)
     table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded

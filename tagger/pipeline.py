@@ -142,6 +142,25 @@ class Tagger:
             answers.update(zip(piece, self._road([distinct[key] for key in piece]), strict=True))
         return [self._of_row(answers[key], row) for key, row in zip(keys, rows, strict=True)]
 
+    def tag_table(self, items: Iterable[str | Row | Mapping[str, Any] | None]) -> dict[str, list[str | float | bool | None]]:
+        """Tag texts or rows, in order, and return the ``tag_`` columns, as a tagged catalogue has them.
+
+        Rows that the gate settles all have the same cells, so no answer is made for each: over a long column this is several
+        times as fast as :meth:`tag_many`.
+
+        Examples
+        --------
+        >>> table = Tagger.load().tag_table(["Ladies leather wallet, brown, with coin pocket", "high purity gallium metal 7N ingot"])
+        >>> table["tag_outcome"], table["tag_category"]
+        (['unrelated', 'controlled'], ['none', 'gallium_germanium'])
+        """
+        rows = [_row(item, position) for position, item in enumerate(items)]
+        done = self.settles([row.text for row in rows])
+        answers = iter(self.tag_many([row for row, is_done in zip(rows, done, strict=True) if not is_done]))
+        same = tuple(tag_columns(self._settled).values()) if self._settled else ()
+        cells = [same if is_done else tuple(tag_columns(next(answers)).values()) for is_done in done]
+        return {name: [row[i] for row in cells] for i, name in enumerate(TAG_COLUMNS)}
+
     def settles(self, texts: Sequence[str]) -> list[bool]:
         """Which texts the gate settles; none where it is off.
 
