@@ -607,4 +607,5 @@ def restored(value: Any) -> Any:
 @cache
 def _tables() -> dict[str, tuple[type[Any], tuple[str, ...]]]:
     """The tables of this file by name, with their fields."""
-    return {t.__name__: (t, tuple(f.name for f in fields(t))) for t in Strict.__subclasses__() if is_dataclass(t)}
+    made: list[Any] = Strict.__subclasses__()
+    return {t.__name__: (t, tuple(f.name for f in fields(t))) for t in made}

@@ -150,7 +150,7 @@ class Tagger:
 
         Examples
         --------
-        >>> table = Tagger.load().tag_table(["Ladies leather wallet, brown, with coin pocket", "high purity gallium metal 7N ingot"])
+        >>> table = Tagger.load().tag_table(["Ladies leather wallet with coin pocket, brown", "gallium metal 7N ingot"])
         >>> table["tag_outcome"], table["tag_category"]
         (['unrelated', 'controlled'], ['none', 'gallium_germanium'])
         """

@@ -130,7 +130,8 @@ class Rulebook:
     @cached_property
     def nouns(self) -> frozenset[str]:
         """Concepts that name a listed item or an unlisted neighbour: the first group of a subject; the others occur in any text."""
-        return frozenset(c for item in (*self.clauses, *self.unlisted) for c in item.subject[0])
+        subjects = [*(c.subject for c in self.clauses), *(u.subject for u in self.unlisted)]
+        return frozenset(concept for subject in subjects for concept in subject[0])
 
     def clause(self, code: str) -> Clause:
         """Return the clause with this code, or with this alias."""

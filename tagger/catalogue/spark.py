@@ -180,7 +180,7 @@ def _schema(df: DataFrame, kept: Sequence[str]) -> Any:
 
 def _sent(session: SparkSession, setup: Setup) -> Setup:
     """Send folders and files to the workers; what is left of each path is its name there."""
-    names = {}
+    names: dict[str, Any] = {}
     for part in ("model", "rules", "assumptions"):
         path = getattr(setup, part)
         if path is not None:

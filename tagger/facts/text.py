@@ -135,8 +135,8 @@ def normalise(text: str) -> CleanText:
     '３００Ｗｈ／ｋｇ'
     """
     table = one_to_one()
-    plain = text.isascii() and not _AWKWARD_ASCII.search(text)  # nearly every text; the whole pattern takes far longer
-    awkward = [] if plain else list(_awkward().finditer(text))
+    easy = text.isascii() and not _AWKWARD_ASCII.search(text)  # nearly every text; the whole pattern takes far longer
+    awkward = [] if easy else list(_awkward().finditer(text))
     if not awkward:
         clean = text.translate(table)
         return CleanText(text, clean, clean.lower(), range(len(text)), range(1, len(text) + 1))

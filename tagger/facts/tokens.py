@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -182,17 +182,7 @@ class TermMatcher:
         pieces = _TOKEN.findall(joined)
         odd = _ODD_SPACE.search(joined) is not None
         words = tokens(joined)[0] if odd else [piece for piece in pieces if piece != " "]
-        stems = list(map(stem, words))
-        found: list[tuple[int, int, list[int]]] = []  # first token, behind the last one, entries
-        for i, numbers in enumerate(map(self._single.get, stems)):
-            if numbers is not None:
-                found.append((i, i + 1, numbers))
-        for i, word in enumerate(stems):
-            if word in self._first and i + 1 < len(stems):
-                for length in self._pairs.get(f"{word}{GLUE}{stems[i + 1]}", ()):
-                    numbers = self._longer.get(GLUE.join(stems[i : i + length])) if i + length <= len(stems) else None
-                    if numbers is not None:
-                        found.append((i, i + length, numbers))
+        found = self._phrases(list(map(stem, words)))
         if not found:
             return []
         places = accumulate(map(len, pieces), initial=0)
@@ -205,6 +195,17 @@ class TermMatcher:
                 if match != "exact" or self._is_spelled(clean, first, last, spelling):
                     hits.append((first, last, concept, match))
         return hits
+
+    def _phrases(self, stems: Sequence[str]) -> list[tuple[int, int, list[int]]]:
+        """First token, the one behind the last, and the entries, of every run of stems that is a term."""
+        found = [(i, i + 1, numbers) for i, numbers in enumerate(map(self._single.get, stems)) if numbers is not None]
+        for i, word in enumerate(stems[:-1]):
+            if word in self._first:
+                for length in self._pairs.get(f"{word}{GLUE}{stems[i + 1]}", ()):
+                    numbers = self._longer.get(GLUE.join(stems[i : i + length])) if i + length <= len(stems) else None
+                    if numbers is not None:
+                        found.append((i, i + length, numbers))
+        return found
 
     @staticmethod
     def _is_spelled(clean: CleanText, first: int, last: int, spelling: str) -> bool:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tagger.records import Facts, Scores
 from tagger.scores.conformal import prediction_sets
-from tagger.scores.gate import Gate
 from tagger.scores.features import Matrix, Vocabulary, flag_matrix, ngrams, weigh
+from tagger.scores.gate import Gate
 
 _AT_ONCE = 512  # texts scored together; bounds the memory of the gathered weights
 

@@ -122,7 +122,7 @@ class _Numbers(dict[str, int]):
 
 
 class StrongRows:
-    """Finds the rows that must take the full road: with a term that names a listed item, or perhaps a figure that alone can meet a clause.
+    """Finds the rows that must take the full road: with a term of a listed item, or perhaps a figure that alone can meet a clause.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class StrongRows:
         found = (self._figure_scan if few else self._scan).find(column)
         figures = self._figures.may_be(found, len(texts)) & column.has_digit
         terms = np.ones(len(texts), dtype=np.bool_) if few else found[_TERM]
-        for row in np.flatnonzero(terms & ~figures):
+        for row in np.flatnonzero(terms & ~figures).tolist():
             terms[row] = any(t.concept in self._concepts for t in self._matcher.find(normalise(texts[row])))
         return np.asarray(terms | figures)
 
@@ -195,7 +195,7 @@ class Settler:
         rows = np.flatnonzero(self._gate.passes(column))
         found = np.zeros(len(texts), dtype=np.bool_)
         if len(rows):
-            found[rows] = ~self._strong.find([texts[row] for row in rows], column.part(rows))
+            found[rows] = ~self._strong.find([texts[row] for row in rows.tolist()], column.part(rows))
         return found
 
 
