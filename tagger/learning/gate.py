@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 OPEN = ("controlled", "review")  # rows that no gate should settle
 _LEAST_TEXTS = 2
-_REGULARISATION = 10.0
+_REGULARISATION = 30.0
+_STRONG_WEIGHT = 0.3  # of rows that the scan keeps back anyway: the gate is fitted for the others
 _ITERATIONS = 200
 _LARGEST = 32767
 _STEPS = 400
@@ -59,7 +60,7 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     strong = StrongRows(book, term_index(book)).find(texts, column)
     scores, familiar = np.zeros(len(texts)), np.zeros(len(texts))
     for fit_rows, test_rows in folds:
-        fitted = _fit(column.part(fit_rows), everyday[fit_rows], settings)
+        fitted = _fit(column.part(fit_rows), everyday[fit_rows], strong[fit_rows], settings)
         scores[test_rows], familiar[test_rows] = fitted.scores(column.part(test_rows))
     may_pass = column.readable & ~strong & (familiar >= settings.familiar_share)
     threshold = certified_threshold(np.where(may_pass, scores, -np.inf)[open_], settings.most_missed)
@@ -67,7 +68,7 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     missed, of_open, of_settled = int((settled & open_).sum()), int(open_.sum()), int(settled.sum())
     bound = upper_bound(missed, of_open)
     wrong = upper_bound(int((settled & ~everyday).sum()), of_settled)
-    gate = replace(_fit(column, everyday, settings), threshold=threshold, confidence=1.0 - wrong, most_missed=bound)
+    gate = replace(_fit(column, everyday, strong, settings), threshold=threshold, confidence=1.0 - wrong, most_missed=bound)
     return gate, {
         "how": "rows held out by page and near-duplicate; thresholds tried from the strictest on",
         "open_rows": of_open,
@@ -117,7 +118,7 @@ def certified_threshold(scores: NDArray[np.float64], most_missed: float) -> floa
     return best
 
 
-def _fit(column: Column, everyday: Mask, settings: GateSettings) -> Gate:
+def _fit(column: Column, everyday: Mask, strong: Mask, settings: GateSettings) -> Gate:
     """Fit the weights; those of n-grams that too few texts have are left out."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -127,7 +128,7 @@ def _fit(column: Column, everyday: Mask, settings: GateSettings) -> Gate:
     used = np.flatnonzero(texts_with >= _LEAST_TEXTS)
     classifier = LogisticRegression(C=_REGULARISATION, max_iter=_ITERATIONS, class_weight="balanced", tol=1e-4)
     with threadpool_limits(limits=1):  # one thread: sums in one order, so the same bits
-        classifier.fit(x[:, used], everyday)
+        classifier.fit(x[:, used], everyday, sample_weight=np.where(strong, _STRONG_WEIGHT, 1.0))
     weights = classifier.coef_[0]
     unit = float(np.abs(weights).max()) / _LARGEST
     whole = np.rint(weights / unit).astype(np.int16)
