@@ -75,7 +75,8 @@ def _crossed(first: str, second: str, chance: random.Random) -> str:
     joint = " " if " " in first else ""
     head, tail = (t.split(" ") if joint else list(t) for t in (first[:400], second[:400]))
     cut = chance.randint(len(head) // 2, len(head))
-    return f"{joint.join(head[:cut])}{joint}{joint.join(tail[len(tail) * cut // max(len(head), 1) :])} {chance.randrange(10**5)}".strip()
+    end = tail[len(tail) * cut // max(len(head), 1) :]
+    return f"{joint.join(head[:cut])}{joint}{joint.join(end)} {chance.randrange(10**5)}".strip()
 
 
 def pieces(source: Path, most: int) -> Iterator[Rows]:
@@ -99,7 +100,7 @@ def by_nothing(rows: Rows) -> bytes:
 
 
 @lru_cache(maxsize=2)
-def _tagger(gate: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _tagger(gate: bool):  # type: ignore[no-untyped-def]
     from tagger import Tagger
 
     return Tagger.load(gate=gate)
@@ -130,21 +131,21 @@ def by_sklearn(rows: Rows) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _fasttext():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _fasttext():  # type: ignore[no-untyped-def]
     import fasttext
 
     return fasttext.load_model(os.environ["BENCH_FASTTEXT"])
 
 
 @lru_cache(maxsize=1)
-def _spacy():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _spacy():  # type: ignore[no-untyped-def]
     import spacy
 
     return spacy.load(os.environ["BENCH_SPACY"])
 
 
 @lru_cache(maxsize=1)
-def _sklearn():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _sklearn():  # type: ignore[no-untyped-def]
     import joblib
 
     return joblib.load(os.environ["BENCH_SKLEARN"])

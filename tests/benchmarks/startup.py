@@ -60,7 +60,8 @@ def main(rounds: int) -> None:
     print(f"tagger tag, full road       {1000 * process_time([tagger, 'tag', FULL_ROAD[0]], rounds):7.0f} ms")
     warm = warm_times(rounds)
     print(f"one warm answer, full road  {1000 * statistics.median(warm):7.2f} ms (slowest text {1000 * max(warm):.2f} ms)")
-    code = f"import sys, tagger; tagger.Tagger.load().tag({FULL_ROAD[1]!r}); print(*(m for m in {HEAVY!r}.split() if m in sys.modules))"
+    shown = f"print(*(m for m in {HEAVY!r}.split() if m in sys.modules))"
+    code = f"import sys, tagger; tagger.Tagger.load().tag({FULL_ROAD[1]!r}); {shown}"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip()
     print(f"of {HEAVY}, one answer imports: {loaded or 'none'}")
 
