@@ -56,6 +56,7 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     column = read_column(texts)
     everyday = np.array([e.decision == "unrelated" for e in examples])
     open_ = np.array([e.decision in OPEN for e in examples])
+    controlled = np.array([e.decision == "controlled" for e in examples])
     settings = book.settings.gate
     strong = StrongRows(book, term_index(book)).find(texts, column)
     scores, familiar = np.zeros(len(texts)), np.zeros(len(texts))
@@ -76,6 +77,9 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
         "upper_bound": round(bound, 5),
         "bound_level": LEVEL,
         "bound_allowed": settings.most_missed,
+        "controlled_rows": int(controlled.sum()),
+        "controlled_rows_settled": int((settled & controlled).sum()),
+        "controlled_upper_bound": round(upper_bound(int((settled & controlled).sum()), int(controlled.sum())), 5),
         "everyday_rows": int(everyday.sum()),
         "everyday_rows_settled": int((settled & everyday).sum()),
         "settled_rows_unrelated_at_least": round(gate.confidence, 5),

@@ -17,6 +17,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -195,15 +196,35 @@ def run_engine(name: str, source: Path, target: Path, most: int) -> None:
     """Answer a catalogue in two processes, order kept; called in a process of its own, so that every start is cold."""
     from multiprocessing import Pool
 
+    if name == "by_spark":
+        run_spark(source, target.with_suffix(".parquet"), most)
+        return
     work: Callable[[Rows], bytes] = globals()[name]
     with target.open("wb") as out, Pool(PROCESSES) as pool:
         for part in pool.imap(work, pieces(source, most)):
             out.write(part)
 
 
+def run_spark(source: Path, target: Path, most: int) -> None:
+    """The same with Spark: the rows as a folder of Parquet files, which it reads and writes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tagger.catalogue.spark import Setup, tag_folder
+
+    folder = target.with_name("spark-in")
+    folder.mkdir(exist_ok=True)
+    for n, rows in enumerate(pieces(source, most)):
+        part, text = zip(*rows, strict=True)
+        pq.write_table(pa.table({"part": part, "text": text}), folder / f"part-{n:05}.parquet")
+    shutil.rmtree(target, ignore_errors=True)
+    tag_folder(folder, target, {"text": "text", "id": "part"}, Setup(), f"local[{PROCESSES}]")
+
+
 ENGINES = {  # name: (function, module that it needs, share of the rows that it answers)
     "read and write only": ("by_nothing", "", 1.0),
     "tagger": ("by_tagger", "", 1.0),
+    "tagger on Spark": ("by_spark", "pyspark", 1.0),
     "tagger, no gate": ("by_tagger_without_gate", "", 0.1),
     "fasttext": ("by_fasttext", "fasttext", 1.0),
     "scikit-learn": ("by_sklearn", "sklearn", 0.1),
@@ -225,9 +246,8 @@ def main() -> None:
         corpus = where / f"corpus-{given.rows}.csv"
         make_corpus(given.data, given.rows, corpus)
         fit_peers(where, set(names))
-        print(
-            f"{given.rows:,} distinct rows, {corpus.stat().st_size / 1e6:.0f} MB, {PROCESSES} processes, load {os.getloadavg()[0]:.1f}"
-        )
+        size, load = corpus.stat().st_size / 1e6, os.getloadavg()[0]
+        print(f"{given.rows:,} distinct rows, {size:.0f} MB, {PROCESSES} processes, load {load:.1f} before the start")
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(given.rounds):
             for name in names:
