@@ -61,6 +61,10 @@ DecisionColumnOption = Annotated[
     str, typer.Option("--decision", help="Column with the right answer: controlled, not_controlled, unrelated or review.")
 ]
 CategoryColumnOption = Annotated[str, typer.Option("--category", help="Column with the right category; none where unrelated.")]
+GateOption = Annotated[
+    bool,
+    typer.Option("--gate/--no-gate", help="Settle everyday goods by the quick gate first, or send every row down the full road."),
+]
 OnOption = Annotated[
     dt.datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day for the legal status; today by default.")
 ]
@@ -83,10 +87,12 @@ def _load(
     as_of: dt.datetime | None,
     assumptions: Path | None = None,
     max_miss_rate: float | None = None,
+    *,
+    gate: bool = True,
 ) -> Tagger:
     from tagger.pipeline import Tagger
 
-    return Tagger.load(model, rules, _day(as_of), assumptions, max_miss_rate)
+    return Tagger.load(model, rules, _day(as_of), assumptions, max_miss_rate, gate=None if gate else False)
 
 
 def _given(**values: str | None) -> dict[str, str]:
@@ -122,11 +128,12 @@ def tag(
     max_miss_rate: MaxMissRateOption = None,
     model: ModelOption = None,
     rules: RulesOption = None,
+    gate: GateOption = True,
 ) -> None:
     """Answer for one text, or for every line of standard input."""
     from tagger.display import show_decision
 
-    tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
+    tagger = _load(model, rules, as_of, assumptions, max_miss_rate, gate=gate)
     trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
     console = _console()
     for texts in _texts(text):
@@ -186,8 +193,24 @@ def batch(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     model: ModelOption = None,
     rules: RulesOption = None,
+    gate: GateOption = True,
+    engine: Annotated[
+        str, typer.Option("--engine", help="local, or spark: then IN is a folder of Parquet or CSV files, and OUT a new folder.")
+    ] = "local",
+    master: Annotated[str, typer.Option("--master", help="With --engine spark: URL of the Spark master.")] = "local[*]",
 ) -> None:
     """Tag a catalogue: every row and column comes back, in order, with tag_ columns; unsure rows also go into a review queue."""
+    if engine not in ("local", "spark"):
+        raise UsageError(f"no engine {engine!r}: give local or spark")
+    trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
+    if engine == "spark":
+        from tagger.catalogue.spark import Setup, tag_folder
+
+        places = {"model": model, "rules": rules, "assumptions": assumptions}
+        setup = Setup(as_of=_day(as_of), gate=None if gate else False, **{k: str(p) for k, p in places.items() if p is not None})
+        cells = {"text": text, "id": id, "trade": trade}
+        typer.echo(json.dumps(tag_folder(source, target, cells, setup, master), ensure_ascii=False))
+        return
     from tagger.catalogue.batch import BatchOptions, open_catalogue, summary_dict, tag_catalogue
     from tagger.display import show_summary
 
@@ -195,7 +218,7 @@ def batch(
     options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade, review)
     talk = _console(stderr=True)
     table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded
-    tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
+    tagger = _load(model, rules, as_of, assumptions, max_miss_rate, gate=gate)
     with _ProgressLine(talk) as progress:
         summary = tag_catalogue(table, target, options, tagger, progress)
     if as_json:

@@ -7,8 +7,9 @@ No behaviour lives here beyond what a field means.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from typing import Any, ClassVar, Literal
 
 Operator = Literal[">=", ">", "<=", "<", "between", "in", "is", "="]
 Value = bool | float | str | tuple[float, ...] | tuple[str, ...]
@@ -452,12 +453,22 @@ class ClearingSettings(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings(Strict):
+    """The cheap pass over a whole column."""
+
+    on: bool
+    most_missed: float
+    familiar_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Strict):
     """The file settings.toml."""
 
     decision: DecisionSettings
     conformal: ConformalSettings
     clearing: ClearingSettings
+    gate: GateSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -559,3 +570,53 @@ class ClauseFile(Strict):
 
     clause: tuple[Clause, ...] = ()
     unlisted: tuple[Unlisted, ...] = field(default=())
+
+
+def plain(value: Any) -> Any:
+    """A table of this file as plain JSON, for :func:`restored`."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"type": type(value).__name__, "values": [plain(getattr(value, f.name)) for f in fields(value)]}
+    if isinstance(value, tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {"items": [[key, plain(v)] for key, v in value.items()]}
+    return {"day": value.isoformat()} if isinstance(value, dt.date) else value
+
+
+def restored(value: Any) -> Any:
+    """The table that :func:`plain` wrote; only tables of this file are made.
+
+    Raises
+    ------
+    ValueError
+        Where the value names a table that is none, or lacks a field.
+
+    Examples
+    --------
+    >>> restored(plain(Ask(en="Where to?", zh="去哪里？")))
+    Ask(en='Where to?', zh='去哪里？')
+    >>> restored({"type": "Path", "values": []})
+    Traceback (most recent call last):
+    ...
+    ValueError: no table Path with 0 fields
+    """
+    if isinstance(value, list):
+        return tuple([restored(v) for v in value])
+    if not isinstance(value, dict):
+        return value
+    if "day" in value:
+        return dt.date.fromisoformat(value["day"])
+    if "items" in value:
+        return {key: restored(v) for key, v in value["items"]}
+    name, values = value["type"], value["values"]
+    table, names = _tables().get(name, (None, ()))
+    if table is None or len(names) != len(values):
+        raise ValueError(f"no table {name} with {len(values)} fields")
+    return table(**dict(zip(names, map(restored, values), strict=True)))
+
+
+@cache
+def _tables() -> dict[str, tuple[type[Any], tuple[str, ...]]]:
+    """The tables of this file by name, with their fields."""
+    made: list[Any] = Strict.__subclasses__()
+    return {t.__name__: (t, tuple(f.name for f in fields(t))) for t in made}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from tagger.assumptions import Assumptions, load_assumptions
 from tagger.decisions.clauses import ClauseJudge
 from tagger.decisions.crosscutting import RuleJudge
 from tagger.decisions.decide import Context, decide
+from tagger.decisions.settled import settled
 from tagger.errors import UsageError
 from tagger.facts.assumed import Assumer
 from tagger.facts.reader import FactReader
@@ -20,10 +22,13 @@ from tagger.rulebook import COLUMNS, Rulebook, load_rulebook
 from tagger.scores.bundle import load_model
 from tagger.scores.classifier import Model
 from tagger.scores.clearing import Clearing
+from tagger.scores.strong import Settler, StrongRows
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_PARTS = attrgetter(*(f.name for f in fields(Decision)))
+_AT_THE_GATE = 2048  # texts that the gate looks at together
 _AT_ONCE = 1024  # rows on the road together: enough to fill numpy, little enough to stay small
 
 
@@ -40,6 +45,8 @@ class Tagger:
         Standing assumptions of the user; none by default.
     max_miss_rate : float, optional
         Share of controlled items that may be cleared automatically, with 95 % confidence; the model's own promise by default.
+    gate : bool, optional
+        Whether the gate settles everyday goods before the full road; as ``settings.toml`` says by default.
 
     Raises
     ------
@@ -64,6 +71,8 @@ class Tagger:
         as_of: dt.date | None = None,
         assumptions: Assumptions | None = None,
         max_miss_rate: float | None = None,
+        *,
+        gate: bool | None = None,
     ) -> None:
         self.book = book
         self.model = model
@@ -77,6 +86,10 @@ class Tagger:
         self._context = Context(
             book, self.as_of, model.model_id, self.assumptions.id, self.clearing.strictness, self.clearing.max_miss_rate
         )
+        self._settler = self._settled = None
+        if model.gate is not None and (book.settings.gate.on if gate is None else gate):
+            self._settler = Settler(model.gate, StrongRows(book, self._facts.index))
+            self._settled = settled(model.gate, self._context)
 
     @classmethod
     def load(
@@ -86,6 +99,8 @@ class Tagger:
         as_of: dt.date | None = None,
         assumptions: str | Path | None = None,
         max_miss_rate: float | None = None,
+        *,
+        gate: bool | None = None,
     ) -> Tagger:
         """Load a model and a rulebook, the shipped ones by default, and a file of standing assumptions, none by default.
 
@@ -100,7 +115,7 @@ class Tagger:
         """
         book = load_rulebook(rules)
         stated = load_assumptions(assumptions, book) if assumptions else None
-        return cls(book, load_model(model), as_of, stated, max_miss_rate)
+        return cls(book, load_model(model), as_of, stated, max_miss_rate, gate=gate)
 
     def tag(self, text: str, **columns: str) -> Decision:
         """Tag one text.
@@ -138,21 +153,71 @@ class Tagger:
             Where an item is none of these.
         """
         rows = [_row(item, position) for position, item in enumerate(items)]
-        distinct = list({self._key(row): row for row in rows}.values())
-        answers: dict[tuple[str, ...], Decision] = {}
-        for start in range(0, len(distinct), _AT_ONCE):
-            piece = distinct[start : start + _AT_ONCE]
-            answers.update(zip(map(self._key, piece), self._road(piece), strict=True))
-        return [self._of_row(answers[self._key(row)], row) for row in rows]
+        keys = [self._key(row) for row in rows]
+        distinct = dict(zip(keys, rows, strict=True))
+        answers: dict[tuple[str, ...] | str, Decision] = {}
+        open_ = self._left_open(distinct, answers)
+        for start in range(0, len(open_), _AT_ONCE):
+            piece = open_[start : start + _AT_ONCE]
+            answers.update(zip(piece, self._road([distinct[key] for key in piece]), strict=True))
+        return [self._of_row(answers[key], row) for key, row in zip(keys, rows, strict=True)]
 
-    def _key(self, row: Row) -> tuple[str, ...]:
+    def tag_table(self, items: Iterable[str | Row | Mapping[str, Any] | None]) -> dict[str, list[str | float | bool | None]]:
+        """Tag texts or rows, in order, and return the ``tag_`` columns, as a tagged catalogue has them.
+
+        Rows that the gate settles all have the same cells, so no answer is made for each: over a long column this is several
+        times as fast as :meth:`tag_many`.
+
+        Examples
+        --------
+        >>> table = Tagger.load().tag_table(["Ladies leather wallet with coin pocket, brown", "gallium metal 7N ingot"])
+        >>> table["tag_outcome"], table["tag_category"]
+        (['unrelated', 'controlled'], ['none', 'gallium_germanium'])
+        """
+        rows = [_row(item, position) for position, item in enumerate(items)]
+        done = self.settles([row.text for row in rows])
+        answers = iter(self.tag_many([row for row, is_done in zip(rows, done, strict=True) if not is_done]))
+        same = tuple(tag_columns(self._settled).values()) if self._settled else ()
+        cells = [same if is_done else tuple(tag_columns(next(answers)).values()) for is_done in done]
+        return {name: [row[i] for row in cells] for i, name in enumerate(TAG_COLUMNS)}
+
+    def settles(self, texts: Sequence[str]) -> list[bool]:
+        """Which texts the gate settles; none where it is off.
+
+        Examples
+        --------
+        >>> Tagger.load().settles(["Ladies leather wallet with coin pocket, brown", "sintered NdFeB magnet N52"])
+        [True, False]
+        """
+        found: list[bool] = []
+        for start in range(0, len(texts), _AT_THE_GATE):
+            piece = texts[start : start + _AT_THE_GATE]
+            found += self._settler.settles(piece).tolist() if self._settler else [False] * len(piece)
+        return found
+
+    def _left_open(
+        self, distinct: Mapping[tuple[str, ...] | str, Row], answers: dict[tuple[str, ...] | str, Decision]
+    ) -> list[tuple[str, ...] | str]:
+        """Answer the rows that the gate settles, and return the keys of the others."""
+        if self._settled is None:
+            return list(distinct)
+        settled_ = self.settles([row.text for row in distinct.values()])
+        answers.update((key, self._settled) for key, done in zip(distinct, settled_, strict=True) if done)
+        return [key for key, done in zip(distinct, settled_, strict=True) if not done]
+
+    def _key(self, row: Row) -> tuple[str, ...] | str:
         """What an answer depends on: the text, and the cells that assumptions look at."""
+        if not self._assumer.columns:
+            return row.text
         return (row.text, *(str(row.extra.get(column, "")) for column in self._assumer.columns))
 
     def _of_row(self, d: Decision, row: Row) -> Decision:
         """The answer to a text as that of one row: its id, and the rules that cut across on what the row tells of the trade."""
         trade = {name: str(row.extra[name]) for name in COLUMNS if row.extra.get(name) is not None}
-        return replace(d, row_id=row.id, also_applies=self._rules.add(d, trade))
+        _, *rest = _PARTS(d)
+        copy = Decision(row.id, *rest)  # half the time of dataclasses.replace, which counts where most rows are settled
+        rules = self._rules.add(d, trade)
+        return replace(copy, also_applies=rules) if rules else copy
 
     def _road(self, rows: Sequence[Row]) -> list[Decision]:
         facts = self._facts.read(rows)

@@ -12,12 +12,13 @@ import hashlib
 import json
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
+from tagger.cache import keep, recall
 from tagger.errors import RulebookError
 from tagger.law import (
     Announcement,
@@ -42,6 +43,8 @@ from tagger.law import (
     Units,
     Unlisted,
     Use,
+    plain,
+    restored,
 )
 from tagger.timeline import LegalStatus, legal_status, rule_status
 
@@ -53,6 +56,7 @@ MATCHES = ("any", "exact", "mask")
 LEXICON_COLUMNS = ["concept", "lang", "term", "match", "note"]
 COLUMNS = ("origin", "value_share", "destination", "end_use")  # what a row may say of the trade
 T = TypeVar("T")
+_CACHED = ("law.py", "rulebook.py")  # program files that the kept tables depend on
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Rulebook:
         Fingerprint of all files; changes with any of them.
     clauses, unlisted, announcements, rules, roles, categories, kinds, units, terms, settings
         The frozen tables of the files.
+    lexicons : dict
+        Concept to the lexicon files (categories, and ``common``) that hold a word of it.
 
     Examples
     --------
@@ -92,8 +98,9 @@ class Rulebook:
     unlisted: tuple[Unlisted, ...]
     units: Units
     quantities: QuantityFile
-    terms: tuple[LexiconTerm, ...]
+    terms: Sequence[LexiconTerm]
     settings: Settings
+    lexicons: dict[str, tuple[str, ...]]
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -119,6 +126,12 @@ class Rulebook:
                 for spelling in (*unit.forms, *unit.exact):
                     forms.setdefault(spelling, (dimension.name, unit))
         return forms
+
+    @cached_property
+    def nouns(self) -> frozenset[str]:
+        """Concepts that name a listed item or an unlisted neighbour: the first group of a subject; the others occur in any text."""
+        subjects = [*(c.subject for c in self.clauses), *(u.subject for u in self.unlisted)]
+        return frozenset(concept for subject in subjects for concept in subject[0])
 
     def clause(self, code: str) -> Clause:
         """Return the clause with this code, or with this alias."""
@@ -203,6 +216,27 @@ def load_rulebook(folder: str | Path | None = None, *, sealed: bool = True) -> R
     if not root.is_dir():
         raise RulebookError(f"no rulebook folder {root}: give a folder laid out as tagger/data, or leave --rules out")
     found = checksums(root)
+    book = _recalled(root, found) or _validated(root, found)
+    if sealed:
+        check_seal(root, found)
+    return book
+
+
+def _recalled(root: Path, found: Mapping[str, str]) -> Rulebook | None:
+    """The rulebook as it was when files of the same checksums were found to have no fault; None where it was not kept."""
+    kept = recall("rulebook", fingerprint(found), _CACHED)
+    if not isinstance(kept, dict):
+        return None
+    try:
+        tables = {name: restored(value) for name, value in kept["tables"].items()}
+        terms = _LaterTerms(kept["terms"], lambda: _read_terms(_Reader(root), found))
+        return Rulebook(folder=root, rules_id=fingerprint(found), terms=terms, **tables)
+    except (KeyError, TypeError, ValueError):
+        return None  # not what this version writes
+
+
+def _validated(root: Path, found: Mapping[str, str]) -> Rulebook:
+    """The rulebook, read from its files with every check."""
     reader = _Reader(root)
     announcements = reader.table("controls/announcements.toml", AnnouncementFile)
     rules = reader.table("controls/rules.toml", RuleFile)
@@ -212,7 +246,7 @@ def load_rulebook(folder: str | Path | None = None, *, sealed: bool = True) -> R
     quantities = reader.table("quantities.toml", QuantityFile)
     settings = reader.table("settings.toml", Settings)
     clause_files = [reader.table(f"controls/{p.name}", ClauseFile) for p in sorted((root / "controls").glob("clauses_*.toml"))]
-    terms = tuple(t for p in sorted((root / "lexicon").glob("*.csv")) for t in reader.lexicon(p))
+    terms = _terms(reader)
     reader.stop_at_faults()
     book = Rulebook(
         folder=root,
@@ -232,12 +266,64 @@ def load_rulebook(folder: str | Path | None = None, *, sealed: bool = True) -> R
         quantities=cast(QuantityFile, quantities),
         terms=terms,
         settings=cast(Settings, settings),
+        lexicons=_lexicons(terms),
     )
     reader.faults += list(_cross_check(book))
     reader.stop_at_faults()
-    if sealed:
-        check_seal(root, found)
+    tables = {f.name: plain(getattr(book, f.name)) for f in fields(book) if f.name not in ("folder", "rules_id", "terms")}
+    keep("rulebook", book.rules_id, _CACHED, {"tables": tables, "terms": len(terms)})
     return book
+
+
+def _terms(reader: _Reader) -> tuple[LexiconTerm, ...]:
+    return tuple(t for p in sorted((reader.root / "lexicon").glob("*.csv")) for t in reader.lexicon(p))
+
+
+def _read_terms(reader: _Reader, found: Mapping[str, str]) -> tuple[LexiconTerm, ...]:
+    """The lexicon, read after the rulebook was recalled.
+
+    Raises
+    ------
+    RulebookError
+        Where a file was changed in between.
+    """
+    if checksums(reader.root) != found:
+        raise RulebookError(f"rulebook {reader.root} was changed while it was in use: start again")
+    return _terms(reader)
+
+
+def _lexicons(terms: Iterable[LexiconTerm]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for term in terms:
+        found.setdefault(term.concept, {})[term.category] = None
+    return {concept: tuple(names) for concept, names in found.items()}
+
+
+class _LaterTerms(Sequence[LexiconTerm]):
+    """The terms of a lexicon, read when they are first looked at: tagging needs their index only."""
+
+    def __init__(self, count: int, read: Callable[[], tuple[LexiconTerm, ...]]) -> None:
+        self._count = count
+        self._read = read
+
+    @cached_property
+    def _terms(self) -> tuple[LexiconTerm, ...]:
+        return self._read()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[LexiconTerm]:
+        return iter(self._terms)
+
+    @overload
+    def __getitem__(self, at: int) -> LexiconTerm: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> tuple[LexiconTerm, ...]: ...
+
+    def __getitem__(self, at: int | slice) -> LexiconTerm | tuple[LexiconTerm, ...]:
+        return self._terms[at]
 
 
 class _Reader:

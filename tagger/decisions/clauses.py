@@ -90,13 +90,12 @@ class ClauseJudge:
         )
         but_not = _words(book.pointing.but_not, wide=True)
         self._pointed_by = re.compile(rf"\s?(?!{but_not})(?:{_words(book.pointing.after, wide=True)})")
-        # the first group of a subject is the noun; the others (forms, uses) occur in any text
-        self._nouns = frozenset((*self._clauses, *self._unlisted))
+        self._nouns = book.nouns
         common = _beside_the_noun(book) - self._nouns
         self._categories: dict[str, set[str]] = defaultdict(set)
-        for term in book.terms:
-            if term.category in book.labels and term.concept not in common:
-                self._categories[term.concept].add(term.category)
+        for concept, names in book.lexicons.items():
+            if concept not in common:
+                self._categories[concept].update(name for name in names if name in book.labels)
 
     def judge(self, facts: Facts) -> Judged:
         """Truth of every clause whose subject the text names; the others are not spoken of."""

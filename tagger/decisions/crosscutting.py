@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from tagger.decisions.clauses import compare
 from tagger.errors import UsageError
@@ -52,9 +52,16 @@ class RuleJudge:
         self._figures = {(r.id, f.quantity): f for r in self._rules for f in r.figures}
         self._book = book
         self._ask = {column: Question(ask.en, ask.zh) for column, ask in book.asks.items()}
-        self._reader = QuantityReader(book.units, book.quantities)
-        self._uses = {use.id: _UseReader(use, NegationReader(book.negation)) for use in book.uses}
         self._test = lru_cache(maxsize=_MOST_KEPT)(self._answer)
+
+    @cached_property
+    def _reader(self) -> QuantityReader:
+        return QuantityReader(self._book.units, self._book.quantities)
+
+    @cached_property
+    def _uses(self) -> dict[str, _UseReader]:
+        negation = NegationReader(self._book.negation)
+        return {use.id: _UseReader(use, negation) for use in self._book.uses}
 
     def add(self, d: Decision, trade: Mapping[str, str]) -> tuple[RuleResult, ...]:
         """The rules that one answer has to be told of; none where the goods have nothing to do with a list."""

@@ -7,7 +7,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from tagger.decisions.clauses import Judged
@@ -111,11 +111,17 @@ def _unreadable(fault: str) -> _Verdict:
 
 def _unfamiliar(facts: Facts, scores: Scores, settings: DecisionSettings) -> bool:
     """Whether the text is of a script or of words that the model was not trained on."""
-    letters = [c for c in facts.clean.text[:500] if c.isalpha()]
+    text = facts.clean.text[:500]
+    letters = [c for c in text if c.isalpha()]
     if not letters:
         return True
-    known = sum(1 for c in letters if unicodedata.name(c, "").startswith(_SCRIPTS))
+    known = len(letters) if text.isascii() else sum(map(_is_of_known_script, letters))
     return known / len(letters) < settings.familiar_script_share or scores.familiar_share < settings.familiar_share
+
+
+@lru_cache(maxsize=65536)
+def _is_of_known_script(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(_SCRIPTS)
 
 
 def _about_none(scores: Scores, judged: Judged, context: Context) -> _Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from tagger.law import Assay, Kind, Units
 from tagger.records import CleanText, Quantity, Span
@@ -38,24 +39,31 @@ class AssayReader:
         self._base = {d.name: d.base for d in units.dimension}
         names = {self._spelling(w): element for element, words in assay.elements.items() for w in words}
         self._names = names
-        name = "|".join(_bounded(n) for n in sorted(names, key=len, reverse=True))
-        balance = "|".join(_bounded(w) for w in sorted(assay.balance, key=len, reverse=True))
-        between, percent = r"(?:\s{1,2}|\s?[:=-]\s{0,2})", r"\s?(?:wt\.?\s?)?%"
-        glued = rf"(?P<g>{_SHARE})(?:{percent}|(?<=[.,]\d)|(?<=[.,]\d\d)|(?=[A-Z][a-z]?\d))"  # N35 is a grade, Nd29.5 a share
-        self._pair = re.compile(
-            rf"(?P<a>{name})(?:{between}(?:(?P<x>{_SHARE})(?![\d.,]*\d)(?:{percent})?)|(?:{between})?(?P<rest>{balance})|{glued})"
-            rf"|(?<![\d.,])(?P<y>{_SHARE}){percent}\s?(?P<b>{name})"
-            rf"|(?P<front>{balance})\s{{0,2}}[:=]?\s{{0,2}}(?P<c>{name})"
-        )
-        self._needed = [re.compile("|".join(_bounded(w) for e in group for w in assay.elements[e])) for group in assay.needs]
+        groups = [[w for e in group for w in assay.elements[e]] for group in assay.needs]
+        # plain words first: most texts have none, and looking for them is quicker than the pattern
+        self._needed = [([_plain(w) for w in words], re.compile("|".join(map(_bounded, words)))) for words in groups]
         self._heavy = re.compile(rf"(?<![A-Za-z0-9])N?\d{{2}}(?:{'|'.join(assay.heavy_grades)})(?![A-Za-z])")
         self._hedge = re.compile("|".join(map(re.escape, assay.hedge)))
         self._mention = {s.kind: re.compile("|".join(_bounded(w) for w in s.mention)) for s in assay.silent}
 
+    @cached_property
+    def _pair(self) -> re.Pattern[str]:
+        """An element with its share, made when a text first has all that an assay needs."""
+        name = "|".join(_bounded(n) for n in sorted(self._names, key=len, reverse=True))
+        balance = "|".join(_bounded(w) for w in sorted(self._assay.balance, key=len, reverse=True))
+        between, percent = r"(?:\s{1,2}|\s?[:=-]\s{0,2})", r"\s?(?:wt\.?\s?)?%"
+        glued = rf"(?P<g>{_SHARE})(?:{percent}|(?<=[.,]\d)|(?<=[.,]\d\d)|(?=[A-Z][a-z]?\d))"  # N35 is a grade, Nd29.5 a share
+        return re.compile(
+            rf"(?P<a>{name})(?:{between}(?:(?P<x>{_SHARE})(?![\d.,]*\d)(?:{percent})?)|(?:{between})?(?P<rest>{balance})|{glued})"
+            rf"|(?<![\d.,])(?P<y>{_SHARE}){percent}\s?(?P<b>{name})"
+            rf"|(?P<front>{balance})\s{{0,2}}[:=]?\s{{0,2}}(?P<c>{name})"
+        )
+
     def read(self, clean: CleanText) -> Iterator[Quantity]:
         """Nothing, or a content of nought for each element that a complete assay does not mention."""
-        if not all(needed.search(clean.text) for needed in self._needed):
-            return
+        for words, needed in self._needed:
+            if not any(word in (clean.text if len(word) <= 2 else clean.folded) for word in words) or not needed.search(clean.text):
+                return
         shares: dict[str, float] = {}
         spans: list[Span] = []
         rest = False
@@ -84,6 +92,11 @@ class AssayReader:
     def _spelling(word: str) -> str:
         """Symbols keep their case (B is boron, b is nothing); names do not have to."""
         return word if len(word) <= 2 or "-" in word or "+" in word else word.casefold()
+
+
+def _plain(word: str) -> str:
+    """A word as it stands in a text: symbols keep their case."""
+    return word if len(word) <= 2 else word.lower()
 
 
 def _bounded(word: str) -> str:

@@ -13,6 +13,7 @@ from tagger.law import QuantityFile
 from tagger.records import CleanText
 
 TOLERANCE = r"±|\+\s?/\s?-|\+-"
+_BETWEEN = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0:("
 _LEFT = 28  # characters in front of a number in which a word that makes it a bound may stand
 _TOLERANCE_IN_FRONT = re.compile(rf"(?:{TOLERANCE})\s*$")
 _OF_THE_NEXT = re.compile(r"(?<=[a-z.])\s*:?\s*\d")  # "5 Ah max. 70 g": the word belongs to the figure behind it
@@ -33,6 +34,8 @@ class BoundReader:
         self._notations = notations
         self._list = re.compile(any_of(quantities.words.list))
         self._before = {c.sign: re.compile(rf"(?:{any_of(c.before)})[\s:(]*$") for c in quantities.comparator}
+        # the last two characters of each word: most figures have none of them in front, and need no pattern
+        self._last = {word[-2:] for c in quantities.comparator for word in c.before}
         self._after = {c.sign: re.compile(rf"\s?\(?(?:{any_of(c.after)})") for c in quantities.comparator if c.after}
         self._passing = re.compile(rf"(?:(?<!\d)-|{any_of(quantities.words.passing)}\s*[:=]?)\s?$")
         self._about = next((c.share for c in quantities.comparator if c.sign == "~"), 0.0)
@@ -103,6 +106,8 @@ class BoundReader:
 
     def _sign_in_front(self, before: str) -> str:
         """The bound that the longest word or sign at the end of a text makes; empty where there is none."""
+        if before.rstrip(_BETWEEN)[-2:] not in self._last and before.rstrip(_BETWEEN)[-1:] not in self._last:
+            return ""
         matches = ((pattern.search(before), sign) for sign, pattern in self._before.items())
         return max(((len(m.group()), sign) for m, sign in matches if m), default=(0, ""))[1]
 

@@ -4,13 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 
 from tagger.facts.numbers import any_of
 from tagger.facts.text import normalise
-from tagger.law import Kind
+from tagger.law import Kind, QuantityFile
 
 _ONE_HAN = re.compile("[\u4e00-\u9fff]")
 _JOINTS = " :=("
+
+
+class CueBook:
+    """The words of every dimension; those of one are made into a pattern when a text first has a figure of it.
+
+    Parameters
+    ----------
+    quantities : QuantityFile
+    dimensions : iterable of str
+    """
+
+    def __init__(self, quantities: QuantityFile, dimensions: Iterable[str]) -> None:
+        self._quantities = quantities
+        self._dimensions = frozenset(dimensions)
+        self._made: dict[str, Cues] = {}
+
+    def of(self, dimension: str) -> Cues | None:
+        """The words of a dimension; None where it is none of the units file."""
+        if dimension not in self._dimensions:
+            return None
+        if dimension not in self._made:
+            self._made[dimension] = Cues(self._quantities.kind, dimension, self._quantities.words.head)
+        return self._made[dimension]
+
+    @cached_property
+    def any(self) -> re.Pattern[str]:
+        """Any word of any dimension."""
+        return re.compile(any_of(normalise(c).folded for k in self._quantities.kind for c in k.cues))
 
 
 class Cues:

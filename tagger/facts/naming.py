@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tagger.facts.cues import Cues
+from tagger.facts.cues import CueBook, Cues
 from tagger.facts.figures import Figure
 from tagger.facts.numbers import any_of
-from tagger.law import QuantityFile, Units
+from tagger.law import QuantityFile
 
 _DIAMETERS = ("diameter", "kiln_diameter", "barrel_diameter")  # diameter x length, as in φ3.2×52m
 # A full stop ends what a word can name, unless it ends a short form: max. temperature, approx. weight.
@@ -27,13 +27,13 @@ class Namer:
 
     Parameters
     ----------
-    units : Units
     quantities : QuantityFile
+    cues : CueBook
     """
 
-    def __init__(self, units: Units, quantities: QuantityFile) -> None:
+    def __init__(self, quantities: QuantityFile, cues: CueBook) -> None:
         self._kinds = {k.name: k for k in quantities.kind}
-        self._cues = {d.name: Cues(quantities.kind, d.name, quantities.words.head) for d in units.dimension}
+        self._cues = cues
         self._of_noun = {
             c.sign: re.compile(rf"(?:{any_of(c.noun)})\s*(?:[a-zа-яäöü]+\s)?$") for c in quantities.comparator if c.noun
         }
@@ -48,7 +48,7 @@ class Namer:
 
     def ends_at(self, folded: str, at: int, dimension: str) -> bool:
         """Whether a word that names a figure of the dimension is glued to the number at a place: ``Dy0.36%``."""
-        cues = self._cues.get(dimension)
+        cues = self._cues.of(dimension)
         begin = max(0, at - _LEFT)
         found = cues.last(folded[begin:at] + " ") if cues else None
         return found is not None and not folded[begin + found[2] : at].strip(" :=")
@@ -69,7 +69,8 @@ class Namer:
                 if self._typical.search(between) or self._list.fullmatch(between):
                     kind = previous.kind  # breaking load >= 4.6 N (typ 5.1 N); 厚度3mm、5mm
             reference = self._reference(folded, named[-1], figure) if named and not kind else ""
-            named.append(self._capped(self._within(_bounded(replace(figure, kind=kind or reference), sign))))
+            kind = kind or reference
+            named.append(self._capped(self._within(_bounded(figure if kind == figure.kind else replace(figure, kind=kind), sign))))
             if len(named) > 1:
                 named[-2] = self._measured_at(folded, named[-2], named[-1])
         named = [self._by_context(folded, figure) for figure in named]
@@ -85,7 +86,7 @@ class Namer:
 
     def _kind(self, folded: str, figure: Figure, left_from: int, following: Figure | None) -> tuple[str, str]:
         """Kind of a figure, and the bound that stands in front of the word that names it: ``max. discharge current 15 A``."""
-        cues = self._cues.get(figure.dimension)
+        cues = self._cues.of(figure.dimension)
         if cues is None:
             return "", ""
         behind, gap_behind = self._by_word_behind(folded, figure, following, cues)
@@ -149,7 +150,8 @@ class Namer:
         if kind is None or not kind.outside or previous.kind or previous.dimension != figure.dimension:
             return previous
         between = folded[previous.end : figure.start].strip(_FILLERS + "±≤")
-        found = self._cues[figure.dimension].last(between)
+        cues = self._cues.of(figure.dimension)
+        found = cues.last(between) if cues else None
         return replace(previous, kind=kind.outside) if found and found[1] == 0 and found[2] == len(between) else previous
 
     def _capped(self, figure: Figure) -> Figure:

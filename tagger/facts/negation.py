@@ -6,6 +6,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
 
 from tagger.facts.numbers import any_of
 from tagger.facts.text import normalise
@@ -13,6 +15,15 @@ from tagger.law import Negation
 from tagger.records import CleanText, Span, Term
 
 _NEAREST = 16  # denied terms in front of a place that can still reach it
+
+
+class _Patterns(NamedTuple):
+    """All words that deny; as patterns: those in front of a denied term, those behind it, and those that join it to another."""
+
+    words: tuple[str, ...]
+    before: list[re.Pattern[str]]
+    after: re.Pattern[str]
+    joint: re.Pattern[str]
 
 
 class NegationReader:
@@ -32,22 +43,34 @@ class NegationReader:
     """
 
     def __init__(self, negation: Negation) -> None:
+        self._words = negation
+
+    @cached_property
+    def _patterns(self) -> _Patterns:
+        """Made when a text first has a term that could be denied."""
+        negation = self._words
         after, articles, joints = (
             any_of([normalise(w).folded for w in words]) for words in (negation.after, negation.articles, negation.joints)
         )
         guard = "".join(rf"(?<!{re.escape(normalise(w).folded)})" for w in negation.never_behind)
-        self._before = [
+        before = [
             re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
             for words in _without_prefixes([normalise(w).folded for w in negation.before])
         ]
-        self._after = re.compile(rf"\s?{after}")
-        self._joint = re.compile(rf"\s*{joints}\s*")
+        words = {normalise(w).folded.removeprefix("*").strip() for w in (*negation.before, *negation.after)}
+        words = {w for w in words if not any(o in w for o in words if o != w)}  # "not" is in every text that has "not for"
+        return _Patterns(tuple(sorted(words)), before, re.compile(rf"\s?{after}"), re.compile(rf"\s*{joints}\s*"))
 
     def mark(self, terms: Sequence[Term], clean: CleanText) -> tuple[Term, ...]:
         """The terms, those that the text denies marked so; also those inside a denied one, or joined to it by "or"."""
+        if not terms:
+            return ()
         text = clean.original.lower()
-        begins = {m.end() for pattern in self._before for m in pattern.finditer(text)} if terms else set()
-        ends = {m.start() for m in self._after.finditer(text)} if terms else set()
+        patterns = self._patterns
+        if not any(map(text.__contains__, patterns.words)):  # much quicker than the patterns, and true of most texts
+            return tuple(terms)
+        begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
+        ends = {m.start() for m in patterns.after.finditer(text)}
         if not begins and not ends:
             return tuple(terms)
         denied: list[Span] = []
@@ -60,7 +83,7 @@ class NegationReader:
         return tuple(replace(t, negated=True) if _inside(t.span, denied, starts) else t for t in terms)
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
-        return any(d.end <= span.start and self._joint.fullmatch(text[d.end : span.start]) for d in denied)
+        return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)
 
 
 def _without_prefixes(words: Sequence[str]) -> list[list[str]]:

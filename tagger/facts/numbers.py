@@ -15,7 +15,8 @@ _NUMBER = re.compile(
     r"(?:\s?[x×*·]\s?10\s?(?:\^\s?[-+]?|-)\d{1,2}(?!\d)|e[-+]\d{1,2}(?![\d.])|e\d{1,2}(?![\w.]))?"
 )
 # Where a text has a decimal comma or is German, Spanish or Russian, a dot or space before three digits groups thousands: 6.000 L.
-_CONTINENTAL = re.compile(r"(?<![\d,])\d{1,3},\d{1,2}(?!\d)|[äöüßñ¿áéíóú]|[а-яё]{3}")
+_DECIMAL_COMMA = re.compile(r"(?<![\d,])\d{1,3},\d{1,2}(?!\d)")
+_CONTINENTAL_LETTERS = re.compile(r"[äöüßñ¿áéíóú]|[а-яё]{3}")
 _CONTINENTAL_THOUSANDS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?:[. ]\d{3})+(?:,\d+)?(?![\d.,]|\s?[x×*х])")
 # A temperature has no three decimals: 1.600 °C and 1 050 °C are thousands in any language.
 _DEGREES_THOUSANDS = re.compile(r"(?<![\d.,])[1-9][. ]\d{3}(?=\s?(?:°|℃|deg))")
@@ -43,7 +44,7 @@ def numbers(folded: str, multipliers: Mapping[str, float]) -> Iterator[Number]:
     [6000.0]
     """
     factor_after = _factor_after(tuple(multipliers)) if multipliers else None
-    thousands = {m.start(): m for m in _CONTINENTAL_THOUSANDS.finditer(folded)} if _CONTINENTAL.search(folded) else {}
+    thousands = {m.start(): m for m in _CONTINENTAL_THOUSANDS.finditer(folded)} if _is_continental(folded) else {}
     if "°" in folded or "℃" in folded or "deg" in folded:
         thousands |= {m.start(): m for m in _DEGREES_THOUSANDS.finditer(folded)}
     done = 0
@@ -61,11 +62,18 @@ def numbers(folded: str, multipliers: Mapping[str, float]) -> Iterator[Number]:
         yield Number(match.start(), end, value)
 
 
+def _is_continental(folded: str) -> bool:
+    if "," in folded and _DECIMAL_COMMA.search(folded):
+        return True
+    return not folded.isascii() and _CONTINENTAL_LETTERS.search(folded) is not None
+
+
 @lru_cache(maxsize=8)
 def _factor_after(multipliers: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"\s?({any_of(multipliers)})(?=\s?\S)")
 
 
+@lru_cache(maxsize=16384)
 def number_value(text: str) -> float:
     """Value of a number as written; a comma before exactly three digits groups thousands, else it is a decimal comma.
 

@@ -20,7 +20,7 @@ from tagger.facts.naming import Namer
 from tagger.facts.notations import NotationReader
 from tagger.facts.numbers import Number, any_of, numbers
 from tagger.facts.sizes import SizeReader
-from tagger.facts.text import normalise
+from tagger.facts.text import has_digit, normalise
 from tagger.facts.units import UnitFinder
 from tagger.law import QuantityFile, Units
 from tagger.records import CleanText, Quantity
@@ -35,6 +35,7 @@ _TIMES_NEAR = re.compile(r"[x*×х]\s?[(\w]{0,6}\)?\s?[øφ=:]?\s?\d")  # withou
 _HEAD_OF_SHARES = re.compile(r"[(\[]\s*(?:wt\.?|mass|at\.?|质量)?\s?%\s*[)\]]\s*[:=;]")
 _HEAD_REACH = 160
 _UNEVEN = re.compile(r"\s*\+\s?\d+(?:[.,]\d+)?\s?/\s?-\s?\d+(?:[.,]\d+)?\s*")
+_IN_A_WORD = re.compile(r"[\w;|\n]")  # signs that may not stand between a word and its figure
 _DIAMETER_SIGN = re.compile(r"[øφ]\s*$")
 
 
@@ -65,7 +66,7 @@ class QuantityReader:
         self._notations = NotationReader(units, quantities, self._finder)
         self._bounds = BoundReader(quantities, self._notations)
         self._sizes = SizeReader(quantities, self._finder, self._bounds)
-        self._namer = Namer(units, quantities)
+        self._namer = Namer(quantities, self._finder.cues)
         self._deriver = Deriver(units, quantities)
         self._base = {d.name: d.base for d in units.dimension}
         self._kinds = {k.name: k for k in quantities.kind}
@@ -78,12 +79,13 @@ class QuantityReader:
         self._unitless = {cue: name for cue, name in unitless if several[cue] == 1}
         named = any_of(self._unitless)
         self._unitless_cue = re.compile(rf"({named})[^\w;|\n]{{0,4}}$") if self._unitless else None
+        self._unitless_ends = {cue[-2:] for cue in self._unitless}
         self._drawing_unit = self._finder.spelled(words.drawing_unit)
         self._assumed = f"no unit: {words.drawing_unit}"
 
     def read(self, clean: CleanText) -> tuple[Quantity, ...]:
         """Figures of one text in order of their place, derived ones last."""
-        if not any(c.isdigit() for c in clean.folded):
+        if not has_digit(clean.folded):
             return ()
         special = self._notations.read(clean)
         found = _outside(numbers(_with_wide_commas_apart(clean), self._multipliers), special)
@@ -212,7 +214,8 @@ class QuantityReader:
     def _by_name(self, clean: CleanText, members: Sequence[Number], signs: Sequence[str]) -> Figure | None:
         """A figure right behind a word that has a usual unit, if it then lies in the usual window."""
         start = members[0].start
-        match = self._unitless_cue.search(clean.folded[max(0, start - 26) : start]) if self._unitless_cue else None
+        left = clean.folded[max(0, start - 26) : start]
+        match = self._unitless_cue.search(left) if self._unitless_cue and self._may_name(left) else None
         if match is None or self._is_unit_of_another(clean, start - len(match.group())):
             return None
         kind = self._kinds[self._unitless[match.group(1)]]
@@ -220,6 +223,15 @@ class QuantityReader:
         figure = self._bounds.figure(clean, members, signs, place)
         low, high = kind.bare or (-math.inf, math.inf)
         return replace(figure, kind=kind.name) if any(low <= end <= high for end in (figure.low, figure.high)) else None
+
+    def _may_name(self, left: str) -> bool:
+        """Whether a text may end with a word that has a usual unit: a look at two characters, before the pattern is tried."""
+        for end in range(len(left), max(0, len(left) - 5), -1):
+            if left[max(0, end - 2) : end] in self._unitless_ends or left[end - 1] in self._unitless_ends:
+                return True
+            if _IN_A_WORD.match(left[end - 1]):
+                return False
+        return False
 
     def _under_head(self, clean: CleanText, members: Sequence[Number], signs: Sequence[str]) -> Figure | None:
         """A share whose unit stands once, at the head of a list: ``Composition (wt%): Nd 29.5, Dy 1.5, B 1.0``."""

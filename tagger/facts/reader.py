@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from functools import cached_property
 
+from tagger.cache import keep, recall
 from tagger.facts.negation import NegationReader
 from tagger.facts.quantities import QuantityReader
-from tagger.facts.text import normalise, unreadable_share
-from tagger.facts.tokens import TermMatcher
-from tagger.records import Facts, Row
+from tagger.facts.text import has_digit, normalise, unreadable_share
+from tagger.facts.tokens import TermIndex, TermMatcher
+from tagger.records import CleanText, Facts, Quantity, Row
 from tagger.rulebook import Rulebook
 
+_PARTS = tuple(f.name for f in fields(TermIndex))
+_CACHED = ("facts/reader.py", "facts/text.py", "facts/tokens.py", "data/characters.csv")  # files that the kept index depends on
 _UNREADABLE_SHARE = 0.1  # above it a text is damaged or binary; catalogue texts hold none
 
 
@@ -26,10 +31,16 @@ class FactReader:
     """
 
     def __init__(self, book: Rulebook) -> None:
-        self._terms = TermMatcher(book.terms)
+        self.index = term_index(book)
+        self._terms = TermMatcher(self.index)
         self._negation = NegationReader(book.negation)
-        self._quantities = QuantityReader(book.units, book.quantities)
+        self._book = book
         self._longest = book.settings.decision.longest_text
+
+    @cached_property
+    def _quantities(self) -> QuantityReader:
+        """Made when a text first has a digit: its patterns take longer than anything else at a start."""
+        return QuantityReader(self._book.units, self._book.quantities)
 
     def read(self, rows: Sequence[Row]) -> list[Facts]:
         """Facts of each row, in order."""
@@ -37,9 +48,22 @@ class FactReader:
         cleans = [normalise(row.text[: self._longest]) for row in rows]
         terms = self._terms.find_all(cleans)
         return [
-            Facts(row, clean, self._negation.mark(found, clean), self._quantities.read(clean), fault)
+            Facts(row, clean, self._negation.mark(found, clean), self._figures(clean), fault)
             for row, clean, found, fault in zip(rows, cleans, terms, faults, strict=True)
         ]
+
+    def _figures(self, clean: CleanText) -> tuple[Quantity, ...]:
+        return self._quantities.read(clean) if has_digit(clean.folded) else ()
+
+
+def term_index(book: Rulebook) -> TermIndex:
+    """The terms of a rulebook, ready to be looked up; kept from start to start."""
+    kept = recall("terms", book.rules_id, _CACHED)
+    if isinstance(kept, list) and len(kept) == len(_PARTS):
+        return TermIndex(*kept)
+    index = TermIndex.of(book.terms)
+    keep("terms", book.rules_id, _CACHED, [getattr(index, part) for part in _PARTS])
+    return index
 
 
 def _fault(text: str, longest: int) -> str:

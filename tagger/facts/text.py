@@ -40,6 +40,7 @@ _SAME = {
     "\u00a0": " ",
     "\u3000": " ",
 }
+_AWKWARD_ASCII = re.compile(r"[&<\x00-\x1f\x7f]|\s\s")
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
 _ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 _TAG = r"</?[A-Za-z][^<>]{0,200}>"
@@ -47,7 +48,7 @@ _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufff9-\ufffb\u
 
 
 @lru_cache(maxsize=1)
-def _one_to_one() -> dict[int, str]:
+def one_to_one() -> dict[int, str]:
     """Characters that are replaced by exactly one character."""
     table: dict[int, str] = {}
     for code in (
@@ -98,6 +99,19 @@ def _awkward() -> re.Pattern[str]:
     return re.compile("|".join([rf"\w{combining}+", hangul, halfwidth_kana, *kinds]))
 
 
+def is_awkward(character: str) -> bool:
+    """Whether a character alone, or as a part of what stands beside it, is not replaced one to one.
+
+    Examples
+    --------
+    >>> [is_awkward(c) for c in ("a", "，", "㎥", "\u0301", "\u200b", " ")]
+    [False, False, True, True, True, False]
+    """
+    if character.isspace():
+        return False
+    return _awkward().search(character) is not None or _awkward().search(f"a{character}") is not None
+
+
 def normalise(text: str) -> CleanText:
     """Normalise a text: NFKC, simplified characters, HTML undone, white space single; offsets kept.
 
@@ -120,8 +134,9 @@ def normalise(text: str) -> CleanText:
     >>> clean.original[span.start:span.end]
     '３００Ｗｈ／ｋｇ'
     """
-    table = _one_to_one()
-    awkward = list(_awkward().finditer(text))
+    table = one_to_one()
+    easy = text.isascii() and not _AWKWARD_ASCII.search(text)  # nearly every text; the whole pattern takes far longer
+    awkward = [] if easy else list(_awkward().finditer(text))
     if not awkward:
         clean = text.translate(table)
         return CleanText(text, clean, clean.lower(), range(len(text)), range(1, len(text) + 1))
@@ -164,6 +179,14 @@ def _replace(found: str, before: str) -> str:
     if unicodedata.category(found[0]) in ("Cc", "Cf") or "\ufe00" <= found[0] <= "\ufe0f":
         return " " if found[0] < "\x20" else ""
     return unicodedata.normalize("NFKC", found)
+
+
+_DIGIT = re.compile(r"\d")
+
+
+def has_digit(text: str) -> bool:
+    """Whether a text has a digit of any script."""
+    return _DIGIT.search(text) is not None or (not text.isascii() and any(c.isdigit() for c in text))
 
 
 def unreadable_share(text: str) -> float:

@@ -1,8 +1,11 @@
-"""One spaCy tokenizer for all languages, and the terms of the lexicon found with it.
+"""One tokenizer for all languages, and the terms of the lexicon found with it.
 
-spaCy's stock tokenizers keep ``H=42±3`` as one token and split Latin words into letters in Chinese. This one breaks at
-every change between letters, digits and signs, and around every Han, Kana and Hangul character, so that a term is a
-sequence of tokens in any script. Word ends (plural, case) are dropped in the token's NORM.
+Stock tokenizers keep ``H=42±3`` as one token and split Latin words into letters in Chinese. This one breaks at every
+change between letters, digits and signs, and around every Han, Kana and Hangul character, so that a term is a sequence of
+tokens in any script. Word ends (plural, case) are dropped before tokens are compared.
+
+Terms are looked up in two plain dictionaries, which load from a file in milliseconds; a phrase matcher of a library has to
+be filled term by term at every start. A test holds this one against spaCy's ``PhraseMatcher``.
 """
 
 from __future__ import annotations
@@ -10,25 +13,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from itertools import accumulate
 
 from tagger.facts.text import normalise
+from tagger.law import LexiconTerm
 from tagger.records import CleanText, Term
 
-if TYPE_CHECKING:
-    from spacy.tokenizer import Tokenizer
-    from spacy.vocab import Vocab
-
-    from tagger.law import LexiconTerm
-
-_CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_SIGN = r"[^\w\s]"
-_BREAKS = re.compile(
-    rf"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)|(?<=[{_CJK}])|(?=[{_CJK}])|(?<={_SIGN})|(?={_SIGN})",
-)
-_JOINTS = str.maketrans("-_/\n", "    ")
+CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
+_Hit = tuple[int, int, str, str]  # first and last character, concept, kind of match
+GLUE = "\x1f"  # between the tokens of a term in a dictionary key; no text holds it after normalising
+JOINTS = str.maketrans("-_/\n", "    ")
+_ODD_SPACE = re.compile(r"^\s|\s{2}|[^\S ]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 
 
@@ -66,18 +65,25 @@ def _russian():  # type: ignore[no-untyped-def]  # snowballstemmer ships no type
     return snowballstemmer.stemmer("russian")
 
 
-def make_tokenizer(vocab: Vocab) -> Tokenizer:
-    """Return the tokenizer over a vocabulary.
+def tokens(text: str) -> tuple[list[str], list[int]]:
+    """The tokens of a text and where each begins; one space between two tokens is none, more of them are.
 
     Examples
     --------
-    >>> from spacy.vocab import Vocab
-    >>> [t.text for t in make_tokenizer(Vocab())("3.6V锂离子cell 18650x2 H=42±3")]
+    >>> tokens("3.6V锂离子cell 18650x2 H=42±3")[0]
     ['3', '.', '6', 'V', '锂', '离', '子', 'cell', '18650', 'x', '2', 'H', '=', '42', '±', '3']
     """
-    from spacy.tokenizer import Tokenizer
-
-    return Tokenizer(vocab, infix_finditer=_BREAKS.finditer)
+    pieces = _TOKEN.findall(text)
+    places = [0, *accumulate(map(len, pieces))]
+    words: list[str] = []
+    starts: list[int] = []
+    for piece, start in zip(pieces, places, strict=False):
+        if piece == " " and start:
+            continue
+        wide = start and len(piece) > 1 and piece[0] == " "  # the first of several spaces belongs to the token before
+        words.append(piece[1:] if wide else piece)
+        starts.append(start + 1 if wide else start)
+    return words, starts
 
 
 def _in_part_number(text: str, first: int, last: int) -> bool:
@@ -94,12 +100,55 @@ def _in_part_number(text: str, first: int, last: int) -> bool:
     return run_first < first or any(c.isalpha() for c in text[last:run_last])
 
 
+@dataclass(frozen=True, slots=True)
+class TermIndex:
+    """The terms of a lexicon, ready to be looked up.
+
+    Attributes
+    ----------
+    entries : list
+        Concept, kind of match, and for ``exact`` the spelling, of each way to name something.
+    single : dict
+        Stem to the numbers of the entries that are this one token.
+    pairs : dict
+        The first two stems to the lengths, in tokens, of the terms that begin so, shortest first.
+    longer : dict
+        All stems of a term to the numbers of its entries.
+    """
+
+    entries: list[tuple[str, str, str]]
+    single: dict[str, list[int]]
+    pairs: dict[str, list[int]]
+    longer: dict[str, list[int]]
+
+    @classmethod
+    def of(cls, terms: Iterable[LexiconTerm]) -> TermIndex:
+        """Index the terms of a lexicon."""
+        numbers: dict[tuple[str, str, str], int] = {}
+        single: dict[str, list[int]] = {}
+        longer: dict[str, list[int]] = {}
+        lengths: dict[str, set[int]] = {}
+        for term in terms:
+            clean = normalise(term.term)
+            stems = [stem(word) for word in tokens(clean.folded.translate(JOINTS).strip())[0]]
+            if not stems:
+                continue
+            spelling = clean.text.translate(JOINTS) if term.match == "exact" else ""
+            number = numbers.setdefault((term.concept, term.match, spelling), len(numbers))
+            if len(stems) > 1:
+                lengths.setdefault(GLUE.join(stems[:2]), set()).add(len(stems))
+            known = (single if len(stems) == 1 else longer).setdefault(GLUE.join(stems), [])
+            if number not in known:
+                known.append(number)
+        return cls(list(numbers), single, {pair: sorted(found) for pair, found in lengths.items()}, longer)
+
+
 class TermMatcher:
     """Finds the terms of a lexicon in normalised texts.
 
     Parameters
     ----------
-    terms : iterable of LexiconTerm
+    terms : iterable of LexiconTerm, or TermIndex
         A term with match ``exact`` counts in its own letter case only; one with ``mask`` hides every shorter term inside it.
 
     Examples
@@ -113,55 +162,65 @@ class TermMatcher:
     ['kettle', 'dy_free']
     """
 
-    def __init__(self, terms: Iterable[LexiconTerm]) -> None:
-        from spacy.attrs import NORM
-        from spacy.matcher import PhraseMatcher
-        from spacy.vocab import Vocab
-
-        self._terms = list(terms)
-        self._vocab = Vocab(lex_attr_getters={NORM: stem})
-        self._tokenizer = make_tokenizer(self._vocab)
-        self._matcher = PhraseMatcher(self._vocab, attr="NORM")
-        self._exact: dict[int, str] = {}
-        for number, term in enumerate(self._terms):
-            clean = normalise(term.term)
-            self._matcher.add(str(number), [self._tokenizer(clean.folded.translate(_JOINTS).strip())])
-            if term.match == "exact":
-                self._exact[number] = clean.text.translate(_JOINTS)
-        self._number = {self._vocab.strings[str(n)]: n for n in range(len(self._terms))}
+    def __init__(self, terms: Iterable[LexiconTerm] | TermIndex) -> None:
+        index = terms if isinstance(terms, TermIndex) else TermIndex.of(terms)
+        self._entries = index.entries
+        self._single, self._pairs, self._longer = index.single, index.pairs, index.longer
+        self._first = {pair.partition(GLUE)[0] for pair in index.pairs}
 
     def find(self, clean: CleanText) -> tuple[Term, ...]:
         """Terms of one text, in order of their place."""
-        return self.find_all([clean])[0]
+        hits = self._hits(clean)
+        return self._visible(clean, hits) if hits else ()
 
     def find_all(self, texts: Iterable[CleanText]) -> list[tuple[Term, ...]]:
-        """Terms of each text; memory for the words of the texts is given back at the end."""
-        with self._vocab.memory_zone():
-            return [self._visible(clean, self._hits(clean)) for clean in texts]
+        """Terms of each text."""
+        return [self.find(clean) for clean in texts]
 
-    def _hits(self, clean: CleanText) -> list[tuple[int, int, LexiconTerm]]:
-        joined = clean.folded.translate(_JOINTS)
-        doc = self._tokenizer(joined)
-        hits = []
-        for key, start, end in self._matcher(doc):
-            number = self._number[key]
-            first, last = doc[start].idx, doc[end - 1].idx + len(doc[end - 1])
-            exact = self._exact.get(number)
-            if exact is None or (
-                clean.text[first:last].translate(_JOINTS) == exact and not _in_part_number(clean.text, first, last)
-            ):
-                hits.append((first, last, self._terms[number]))
+    def _hits(self, clean: CleanText) -> list[_Hit]:
+        joined = clean.folded.replace("-", " ").replace("_", " ").replace("/", " ").replace("\n", " ")
+        pieces = _TOKEN.findall(joined)
+        odd = _ODD_SPACE.search(joined) is not None
+        words = tokens(joined)[0] if odd else [piece for piece in pieces if piece != " "]
+        found = self._phrases(list(map(stem, words)))
+        if not found:
+            return []
+        places = accumulate(map(len, pieces), initial=0)
+        starts = tokens(joined)[1] if odd else [place for piece, place in zip(pieces, places, strict=False) if piece != " "]
+        hits: list[_Hit] = []
+        for i, behind, numbers in found:
+            first, last = starts[i], starts[behind - 1] + len(words[behind - 1])
+            for number in numbers:
+                concept, match, spelling = self._entries[number]
+                if match != "exact" or self._is_spelled(clean, first, last, spelling):
+                    hits.append((first, last, concept, match))
         return hits
 
+    def _phrases(self, stems: Sequence[str]) -> list[tuple[int, int, list[int]]]:
+        """First token, the one behind the last, and the entries, of every run of stems that is a term."""
+        found = [(i, i + 1, numbers) for i, numbers in enumerate(map(self._single.get, stems)) if numbers is not None]
+        for i, word in enumerate(stems[:-1]):
+            if word in self._first:
+                for length in self._pairs.get(f"{word}{GLUE}{stems[i + 1]}", ()):
+                    numbers = self._longer.get(GLUE.join(stems[i : i + length])) if i + length <= len(stems) else None
+                    if numbers is not None:
+                        found.append((i, i + length, numbers))
+        return found
+
     @staticmethod
-    def _visible(clean: CleanText, hits: list[tuple[int, int, LexiconTerm]]) -> tuple[Term, ...]:
-        masks = sorted((first, last, t.concept) for first, last, t in hits if t.match == "mask")
+    def _is_spelled(clean: CleanText, first: int, last: int, spelling: str) -> bool:
+        """Whether a term stands in its own letter case, and not inside a part number."""
+        return clean.text[first:last].translate(JOINTS) == spelling and not _in_part_number(clean.text, first, last)
+
+    @staticmethod
+    def _visible(clean: CleanText, hits: list[_Hit]) -> tuple[Term, ...]:
+        masks = sorted((first, last, concept) for first, last, concept, match in hits if match == "mask")
         longest = max((last - first for first, last, _ in masks), default=0)
         shown = {
-            (first, last, t.concept)
-            for first, last, t in hits
+            (first, last, concept)
+            for first, last, concept, _ in hits
             if not any(
-                a <= first and last <= b and b - a > last - first and c != t.concept
+                a <= first and last <= b and b - a > last - first and c != concept
                 for a, b, c in masks[bisect_left(masks, (first - longest,)) : bisect_left(masks, (first + 1,))]
             )
         }

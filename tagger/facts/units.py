@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from tagger.facts.cues import Cues
+from tagger.facts.cues import CueBook
 from tagger.facts.figures import UnitPlace
 from tagger.facts.numbers import any_of
 from tagger.facts.text import normalise
@@ -60,8 +60,7 @@ class UnitFinder:
         spellings = [_loose(normalise(f).folded) for d in units.dimension for u in d.units for f in (*u.forms, *u.exact)]
         self._unit = re.compile(any_of([*spellings, *(normalise(f).folded for f in units.mesh.forms)], spaced=True))
         self._rate = re.compile(rf"\s?(?:/|每|per\s)\s?{any_of(quantities.words.rate)}")
-        self._any_cue = re.compile(any_of(normalise(c).folded for k in quantities.kind for c in k.cues))
-        self._cues = {d.name: Cues(quantities.kind, d.name, quantities.words.head) for d in units.dimension}
+        self.cues = CueBook(quantities, (d.name for d in units.dimension))
 
     def spelled(self, spelling: str) -> tuple[str, Unit]:
         """Dimension and unit of a spelling of the data files."""
@@ -114,7 +113,7 @@ class UnitFinder:
             found = self._read(clean, begin + opening.end(), math.inf)
             if found is None or found.end > at or not _CLOSES.fullmatch(left[found.end - begin :]):
                 continue
-            cues = self._cues.get(found.dimension)
+            cues = self.cues.of(found.dimension)
             cue = cues.last(left[: opening.start()]) if cues else None
             glued = cue is not None and not left[cue[2] : opening.start()].strip()
             sign = opening.group()[0]
@@ -133,7 +132,7 @@ class UnitFinder:
         entry = self._exact.get(_squeeze(clean.text[match.start() : end])) or self._folded.get(_squeeze(match.group()))
         if entry is None or value < entry[1].least:
             return None
-        word = self._any_cue.match(clean.folded, match.start()) if _CJK.match(match.group()[-1]) else None
+        word = self.cues.any.match(clean.folded, match.start()) if _CJK.match(match.group()[-1]) else None
         if word and word.end() > end:
             return None  # the first character of a word: 2.55 克容量
         if entry[0] in _RATED and self._rate.match(clean.folded, end):

@@ -6,7 +6,6 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +17,7 @@ from tagger.errors import TrainingDataError
 from tagger.learning.calibration import Corpus, calibrated, fit_calibration
 from tagger.learning.dataset import data_fingerprint, read_examples
 from tagger.learning.evaluation import calibration_error
+from tagger.learning.gate import Fold, train_gate
 from tagger.records import Scores
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import save_model
@@ -92,16 +92,25 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     reviewed = sum(1 for e in corpus.examples if e.reviewed)
     say(f"{len(corpus.examples)} rows from {data}" + (f", {reviewed} of them decided by reviewers" if reviewed else ""))
     apart = _calibration_rows(data, corpus, book)
-    held_out = _cross_validated_logits(corpus, recipe, say)
+    folds = _folds(corpus)
+    say(f"{FOLDS}-fold cross-validation, grouped by page and near-duplicate")
+    held_out = _cross_validated_logits(corpus, folds, recipe)
     temperature, bias = fit_calibration(held_out, corpus.truth, corpus.weights(recipe.source_weight))
     probabilities = softmax(held_out / temperature + bias)
     thresholds = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
     figures = measure(probabilities, corpus.truth, thresholds, book.labels)
     figures["decisions"] = decided(corpus, as_scores(book.labels, probabilities, thresholds, np.ones(len(corpus.truth))), book)
     say(f"cross-validation: accuracy {figures['accuracy']:.3f}, macro-F1 {figures['macro_f1']:.3f}, ECE {figures['ece']:.3f}")
+    gate, figures["gate"] = train_gate(corpus.examples, folds, book)
+    about_gate = figures["gate"]
+    say(
+        f"gate: settles {about_gate['open_rows_settled']} of {about_gate['open_rows']} open rows "
+        f"(at most {about_gate['upper_bound']:.2%} of such rows), {about_gate['everyday_rows_settled']} of "
+        f"{about_gate['everyday_rows']} everyday ones"
+    )
     say("fitting on all rows")
     model = replace(
-        to_model(fit(corpus, recipe), book.labels, recipe), temperature=temperature, bias=bias, set_thresholds=thresholds
+        to_model(fit(corpus, recipe), book.labels, recipe), temperature=temperature, bias=bias, set_thresholds=thresholds, gate=gate
     )
     about = {
         "data": {
@@ -173,20 +182,24 @@ def to_model(fitted: Fitted, labels: Sequence[str], recipe: Recipe) -> Model:
     )
 
 
-def _cross_validated_logits(corpus: Corpus, recipe: Recipe, say: Say) -> NDArray[np.float64]:
+def _cross_validated_logits(corpus: Corpus, folds: Sequence[Fold], recipe: Recipe) -> NDArray[np.float64]:
     """Logits of every row from a model that saw neither it nor its group."""
     from joblib import Parallel, delayed
-    from sklearn.model_selection import StratifiedGroupKFold
 
-    truth = corpus.truth
-    groups = [e.group for e in corpus.examples]
-    splits = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(np.zeros(len(truth)), truth, groups))
-    say(f"{FOLDS}-fold cross-validation, grouped by page and near-duplicate")
-    jobs = (delayed(_fold_logits)(corpus.take(kept), corpus.take(held), recipe) for kept, held in splits)
-    logits = np.zeros((len(truth), int(truth.max()) + 1))
-    for (_, held), part in zip(splits, Parallel(n_jobs=2)(jobs), strict=True):
+    jobs = (delayed(_fold_logits)(corpus.take(kept), corpus.take(held), recipe) for kept, held in folds)
+    logits = np.zeros((len(corpus.truth), int(corpus.truth.max()) + 1))
+    for (_, held), part in zip(folds, Parallel(n_jobs=2)(jobs), strict=True):
         logits[held] = part
     return logits
+
+
+def _folds(corpus: Corpus) -> list[Fold]:
+    """Rows to fit on and rows to score, those of one group together."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    groups = [e.group for e in corpus.examples]
+    splits = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(np.zeros(len(corpus.truth)), corpus.truth, groups)
+    return list(splits)
 
 
 def _fold_logits(kept: Corpus, held: Corpus, recipe: Recipe) -> NDArray[np.float64]:
@@ -253,5 +266,4 @@ def _libraries() -> dict[str, str]:
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "scikit-learn": sklearn.__version__,
-        "spacy": metadata.version("spacy"),
     }

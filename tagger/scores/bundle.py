@@ -15,11 +15,12 @@ from tagger.errors import ModelError
 from tagger.scores.classifier import Model
 from tagger.scores.clearing import Clearing
 from tagger.scores.features import Vocabulary
+from tagger.scores.gate import BITS, Gate
 
 FORMAT = "tagger linear model"
 VERSION = 2
 MANIFEST = "manifest.json"
-OWN_KEYS = ("format", "version", "labels", "flag_names", "flag_value", "temperature", "clearing", "files", "model_id")
+OWN_KEYS = ("format", "version", "labels", "flag_names", "flag_value", "temperature", "clearing", "files", "gate", "model_id")
 _ARRAYS: dict[str, np.dtype[Any]] = {
     "hashes": np.dtype("<u4"),
     "idf": np.dtype("<f4"),
@@ -28,6 +29,9 @@ _ARRAYS: dict[str, np.dtype[Any]] = {
     "bias": np.dtype("<f8"),
     "set_thresholds": np.dtype("<f8"),
 }
+_GATE = "gate_weights"
+_GATE_NUMBERS = ("unit", "intercept", "threshold", "familiar_share", "confidence", "most_missed")
+_DTYPES = {**_ARRAYS, _GATE: np.dtype("<i2")}
 
 
 def default_model() -> Path:
@@ -62,11 +66,13 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
         "bias": model.bias,
         "set_thresholds": model.set_thresholds,
     }
+    if model.gate is not None:
+        arrays[_GATE] = model.gate.weights
     files = {}
     for name, array in arrays.items():
         path = folder / f"{name}.npy"
         with path.open("wb") as out:
-            np.save(out, np.ascontiguousarray(array, dtype=_ARRAYS[name]), allow_pickle=False)
+            np.save(out, np.ascontiguousarray(array, dtype=_DTYPES[name]), allow_pickle=False)
         files[path.name] = {"sha256": _sha256(path), "shape": list(array.shape)}
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -77,6 +83,7 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
         "temperature": model.temperature,
         "clearing": model.clearing.as_dict(),
         "files": files,
+        **({"gate": {name: getattr(model.gate, name) for name in _GATE_NUMBERS}} if model.gate is not None else {}),
         **about,
     }
     manifest["model_id"] = _model_id(manifest)
@@ -152,7 +159,19 @@ def load_model(folder: str | Path | None = None) -> Model:
         bias=arrays["bias"],
         set_thresholds=arrays["set_thresholds"],
         clearing=Clearing.from_dict(manifest["clearing"]),
+        gate=_load_gate(root, manifest),
     )
+
+
+def _load_gate(root: Path, manifest: Mapping[str, Any]) -> Gate | None:
+    """The gate of a model folder; None in one that was written without it."""
+    numbers = manifest.get("gate")
+    if numbers is None:
+        return None
+    weights = _load_array(root, _GATE, manifest)
+    if weights.shape != (1 << BITS,) or set(numbers) != set(_GATE_NUMBERS):
+        raise ModelError(f"the gate of {root} does not fit this tagger: train the model again or reinstall tagger")
+    return Gate(weights=weights, **{name: float(value) for name, value in numbers.items()})
 
 
 def _load_array(root: Path, name: str, manifest: Mapping[str, Any]) -> NDArray[Any]:
@@ -167,8 +186,8 @@ def _load_array(root: Path, name: str, manifest: Mapping[str, Any]) -> NDArray[A
         array = np.load(path, allow_pickle=False)
     except ValueError as error:
         raise ModelError(f"model file {path} cannot be read ({error}): {advice}") from None
-    if array.dtype != _ARRAYS[name]:
-        raise ModelError(f"model file {path} holds {array.dtype}, expected {_ARRAYS[name]}: {advice}")
+    if array.dtype != _DTYPES[name]:
+        raise ModelError(f"model file {path} holds {array.dtype}, expected {_DTYPES[name]}: {advice}")
     return np.asarray(array)
 
 

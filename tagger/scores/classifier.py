@@ -12,6 +12,7 @@ from tagger.records import Facts, Scores
 from tagger.scores.clearing import Clearing
 from tagger.scores.conformal import prediction_sets
 from tagger.scores.features import Matrix, Vocabulary, flag_matrix, flags, ngrams, weigh
+from tagger.scores.gate import Gate
 
 _AT_ONCE = 512  # texts scored together; bounds the memory of the gathered weights
 
@@ -38,6 +39,8 @@ class Model:
         A label is in the prediction set where its probability is at least its threshold.
     clearing : Clearing
         How many risky rows the answers let pass, by strictness, on rows that the model was not fitted on.
+    gate : Gate, optional
+        The cheap pass over a whole column; None in a model that was trained without it.
     """
 
     model_id: str
@@ -51,6 +54,7 @@ class Model:
     bias: NDArray[np.float64]
     set_thresholds: NDArray[np.float64]
     clearing: Clearing = field(default_factory=Clearing)
+    gate: Gate | None = None
 
     def logits(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Logits (rows x labels) and the share of familiar n-grams of each row; ``marks`` is what the rulebook says of each."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)
 _SPACE = ord(" ")
 _FIRST_WIDE = 0x2E80  # from here on a character is about a syllable or a word
 _NO_WORD = re.compile(r"[\W_]+")
+_BUCKET_BITS = 18
 _LONGEST = 3000  # characters of a text that are scored: longer ones say what they are at their beginning
 
 Hashes = NDArray[np.uint32]
@@ -113,7 +115,7 @@ def _finish(value: NDArray[np.uint64]) -> Hashes:
 
 
 class Vocabulary:
-    """The hashes that count, with their inverse document frequency; lookup by an open table without collisions.
+    """The hashes that count, with their inverse document frequency.
 
     Parameters
     ----------
@@ -146,9 +148,23 @@ class Vocabulary:
         """Position of each hash in the vocabulary, -1 where it is not in it."""
         if not len(self.hashes):
             return np.full(len(hashes), -1, dtype=np.int64)
-        at = np.searchsorted(self.hashes, hashes)
-        at[at == len(self.hashes)] = 0
-        return np.where(self.hashes[at] == hashes, at, -1)
+        found = np.full(len(hashes), -1, dtype=np.int64)
+        buckets = hashes >> np.uint32(32 - _BUCKET_BITS)
+        at, ends = self._buckets[buckets], self._buckets[buckets + np.uint32(1)]
+        open_ = np.flatnonzero(at < ends)
+        while len(open_):  # as often as the fullest bucket has hashes
+            places = at[open_]
+            hit = self.hashes[places] == hashes[open_]
+            found[open_[hit]] = places[hit]
+            at[open_] += 1
+            open_ = open_[~hit & (places + 1 < ends[open_])]
+        return found
+
+    @cached_property
+    def _buckets(self) -> NDArray[np.int64]:
+        """Where the hashes with the same leading bits begin: a few steps from there are quicker than a binary search."""
+        leading = np.arange((1 << _BUCKET_BITS) + 1, dtype=np.uint64) << np.uint64(32 - _BUCKET_BITS)
+        return np.searchsorted(self.hashes.astype(np.uint64), leading).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +188,8 @@ def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
     total = np.bincount(found.rows[found.basic], minlength=found.texts)
     familiar = np.bincount(found.rows[found.basic & known], minlength=found.texts) / np.maximum(total, 1)
     width = max(len(vocabulary), 1)
-    cells = np.unique(found.rows[known] * width + at[known])
+    cells = np.sort(found.rows[known] * width + at[known])
+    cells = cells[np.diff(cells, prepend=-1) != 0]  # np.unique takes several times as long
     rows, columns = cells // width, cells % width
     data = vocabulary.idf[columns]
     norm = np.sqrt(np.bincount(rows, weights=data.astype(np.float64) ** 2, minlength=found.texts))
@@ -190,9 +207,14 @@ def flags(facts: Facts, marks: frozenset[str] = frozenset()) -> set[str]:
     return found | marks | ({"no_term"} if not concepts else set()) | ({"no_figure"} if not dimensions else set())
 
 
+@lru_cache(maxsize=4)
+def _positions(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: i for i, name in enumerate(names)}
+
+
 def flag_matrix(found: Sequence[set[str]], names: Sequence[str], value: float) -> Matrix:
     """Flags of a column as a sparse matrix with one column a name; names that training did not see are left out."""
-    position = {name: i for i, name in enumerate(names)}
+    position = _positions(tuple(names))
     columns = [sorted(position[name] for name in row if name in position) for row in found]
     ends = np.concatenate([[0], np.cumsum([len(c) for c in columns])]).astype(np.int64)
     flat = np.fromiter((c for row in columns for c in row), dtype=np.int64, count=int(ends[-1]))

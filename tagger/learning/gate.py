@@ -1,0 +1,154 @@
+"""Fit the gate on the training rows, and set its threshold so that what it wrongly settles stays below a certified bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.facts.reader import term_index
+from tagger.law import GateSettings
+from tagger.learning.dataset import Example
+from tagger.learning.evaluation import LEVEL, upper_bound
+from tagger.rulebook import Rulebook
+from tagger.scores.gate import BITS, Column, Gate, Mask, ngrams, read_column
+from tagger.scores.strong import StrongRows
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+OPEN = ("controlled", "review")  # rows that no gate should settle
+_LEAST_TEXTS = 2
+_REGULARISATION = 30.0
+_STRONG_WEIGHT = 0.3  # of rows that the scan keeps back anyway: the gate is fitted for the others
+_ITERATIONS = 200
+_LARGEST = 32767
+_STEPS = 400
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Rulebook) -> tuple[Gate, dict[str, Any]]:
+    """Fit a gate, and measure it on rows that it has not seen.
+
+    The scores of all rows come from gates that saw neither them nor their groups. Thresholds are then tried from the strictest
+    on, and the last one whose upper bound of the miss rate (Clopper and Pearson, one-sided) still lies below
+    ``settings.gate.most_missed`` is taken: as the order is fixed before the labels are looked at, the bound holds for the
+    threshold that is chosen (fixed-sequence testing; Angelopoulos et al. 2021, Learn then Test).
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    folds : sequence of tuple
+        Rows to fit on and rows to score, groups kept together.
+    book : Rulebook
+
+    Returns
+    -------
+    Gate
+    dict
+        Rows that are open (controlled or for review) and how many of them the gate settles, with the bound; everyday rows and
+        how many of them it settles.
+    """
+    texts = [e.text for e in examples]
+    column = read_column(texts)
+    everyday = np.array([e.decision == "unrelated" for e in examples])
+    open_ = np.array([e.decision in OPEN for e in examples])
+    controlled = np.array([e.decision == "controlled" for e in examples])
+    settings = book.settings.gate
+    strong = StrongRows(book, term_index(book)).find(texts, column)
+    scores, familiar = np.zeros(len(texts)), np.zeros(len(texts))
+    for fit_rows, test_rows in folds:
+        fitted = _fit(column.part(fit_rows), everyday[fit_rows], strong[fit_rows], settings)
+        scores[test_rows], familiar[test_rows] = fitted.scores(column.part(test_rows))
+    may_pass = column.readable & ~strong & (familiar >= settings.familiar_share)
+    threshold = certified_threshold(np.where(may_pass, scores, -np.inf)[open_], settings.most_missed)
+    settled = may_pass & (scores >= threshold)
+    missed, of_open, of_settled = int((settled & open_).sum()), int(open_.sum()), int(settled.sum())
+    bound = upper_bound(missed, of_open)
+    wrong = upper_bound(int((settled & ~everyday).sum()), of_settled)
+    gate = replace(_fit(column, everyday, strong, settings), threshold=threshold, confidence=1.0 - wrong, most_missed=bound)
+    return gate, {
+        "how": "rows held out by page and near-duplicate; thresholds tried from the strictest on",
+        "open_rows": of_open,
+        "open_rows_settled": missed,
+        "upper_bound": round(bound, 5),
+        "bound_level": LEVEL,
+        "bound_allowed": settings.most_missed,
+        "controlled_rows": int(controlled.sum()),
+        "controlled_rows_settled": int((settled & controlled).sum()),
+        "controlled_upper_bound": round(upper_bound(int((settled & controlled).sum()), int(controlled.sum())), 5),
+        "everyday_rows": int(everyday.sum()),
+        "everyday_rows_settled": int((settled & everyday).sum()),
+        "settled_rows_unrelated_at_least": round(gate.confidence, 5),
+        "open_rows_without_a_strong_word": int((open_ & ~strong).sum()),
+    }
+
+
+def certified_threshold(scores: NDArray[np.float64], most_missed: float) -> float:
+    """The lowest threshold, tried from above, up to which the bound of the share of open rows at or above it stays allowed.
+
+    Parameters
+    ----------
+    scores : array
+        Of held-out open rows; minus infinity where the gate cannot settle a row whatever its score.
+    most_missed : float
+
+    Returns
+    -------
+    float
+        Infinite where not even settling none of them keeps the bound: there are too few rows.
+
+    Examples
+    --------
+    >>> scores = np.array([5.0, 1.0, *[-3.0] * 998])
+    >>> certified_threshold(scores, 0.004) > 5.0, 1.0 < certified_threshold(scores, 0.005) <= 5.0
+    (True, True)
+    >>> certified_threshold(scores[:100], 0.004)
+    inf
+    """
+    finite = scores[np.isfinite(scores)]
+    if upper_bound(0, len(scores)) > most_missed:
+        return float("inf")
+    if not len(finite):
+        return 0.0
+    best = float("inf")
+    for threshold in np.linspace(finite.max() + 1.0, min(finite.min(), 0.0), _STEPS):
+        if upper_bound(int((scores >= threshold).sum()), len(scores)) > most_missed:
+            break
+        best = float(threshold)
+    return best
+
+
+def _fit(column: Column, everyday: Mask, strong: Mask, settings: GateSettings) -> Gate:
+    """Fit the weights; those of n-grams that too few texts have are left out."""
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    x = _matrix(column)
+    texts_with = np.asarray((x > 0).sum(axis=0)).ravel()
+    used = np.flatnonzero(texts_with >= _LEAST_TEXTS)
+    classifier = LogisticRegression(C=_REGULARISATION, max_iter=_ITERATIONS, class_weight="balanced", tol=1e-4)
+    with threadpool_limits(limits=1):  # one thread: sums in one order, so the same bits
+        classifier.fit(x[:, used], everyday, sample_weight=np.where(strong, _STRONG_WEIGHT, 1.0))
+    weights = classifier.coef_[0]
+    unit = float(np.abs(weights).max()) / _LARGEST
+    whole = np.rint(weights / unit).astype(np.int16)
+    table = np.zeros(1 << BITS, dtype=np.int16)
+    table[used] = np.where(whole == 0, 1, whole)  # 0 means never seen
+    return Gate(table, unit, float(classifier.intercept_[0]), float("inf"), settings.familiar_share, 0.0, 1.0)
+
+
+def _matrix(column: Column) -> csr_matrix:
+    """Counts of the hashes of each text over the root of how many n-grams it has."""
+    from scipy.sparse import csr_matrix
+
+    grams = ngrams(column)
+    rows = np.repeat(np.arange(len(grams.starts)), np.diff(grams.starts, append=len(grams.hashes[0])))
+    share = 1.0 / np.sqrt(np.maximum(grams.counts, 1))
+    places = [(rows[inside], hashes[inside]) for hashes, inside in zip(grams.hashes, grams.inside, strict=True)]
+    at = np.concatenate([row for row, _ in places])
+    columns = np.concatenate([hashes for _, hashes in places])
+    return csr_matrix((share[at], (at, columns)), shape=(len(grams.starts), 1 << BITS))

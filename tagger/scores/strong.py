@@ -1,0 +1,272 @@
+"""Find the rows of a column that no gate may settle: a word that names a listed item, or a figure that alone can meet a clause.
+
+The words of the whole column become numbers by one dictionary, and numpy finds the rows that hold the words of such a
+term. The matcher of the full road then says which of them hold the term itself, so that the scan never misses what the full
+road would find. Of figures it is enough that one may be there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.facts.text import normalise
+from tagger.facts.tokens import CJK, GLUE, JOINTS, TermIndex, TermMatcher, stem, tokens
+from tagger.law import QuantityFile, Units
+from tagger.rulebook import FIGURE, Rulebook
+from tagger.scores.gate import Column, Gate, Indices, Mask, fold, read_column, words_of
+
+_FEW = 32  # texts; below it looking at each is cheaper than numbering the words
+_DEPTH = 5  # words of a phrase that are compared
+_MOST_WORDS = 1_000_000  # words whose numbers are remembered
+_WIDE = re.compile(f"[{CJK}]")
+_LETTER_FIRST, _LETTER_LAST = re.compile("[a-zа-яё]"), re.compile("[a-zа-яёäöüßéñμ]")
+_OF_NOTATIONS = ("length", "tolerance", "temperature_uniformity")  # kinds that program code gives a figure
+_TERM, _NAMED = "term", "named"
+Phrases = Iterable[tuple[Sequence[str], str]]
+
+
+class PhraseScan:
+    """Finds the rows of a column that may hold phrases, by the first words of each.
+
+    Parameters
+    ----------
+    phrases : iterable
+        The stems of each phrase, and the name of its group.
+
+    Examples
+    --------
+    >>> from tagger.scores.gate import read_column
+    >>> scan = PhraseScan([(["granulation", "kettle"], "machine"), (["石", "墨", "粉"], "powder"), (["dy"], "metal")])
+    >>> found = scan.find(read_column(["Granulation-kettles", "石墨块 Dy", "kettle"]))
+    >>> {group: rows.tolist() for group, rows in found.items()}
+    {'machine': [True, False, False], 'metal': [False, True, False], 'powder': [False, False, False]}
+    """
+
+    def __init__(self, phrases: Phrases) -> None:
+        found = [(tuple(filter(None, (fold(word).strip() for word in stems)))[:_DEPTH], group) for stems, group in phrases]
+        self._groups = sorted({group for _, group in found})
+        number = {word: n for n, word in enumerate(sorted({w for words, _ in found for w in words}), 1)}
+        self._words = len(number) + 1
+        self._numbers = _Numbers(number)
+        self._levels = [_Level() for _ in range(_DEPTH)]
+        for words, group in found:
+            node = 0
+            for level, word in zip(self._levels, words, strict=False):
+                node = level.add(node * self._words + number[word])
+            if words:
+                self._levels[len(words) - 1].ends[node] |= 1 << self._groups.index(group)
+        for level in self._levels:
+            level.freeze()
+
+    def find(self, column: Column) -> dict[str, Mask]:
+        """Rows that hold a phrase, group by group."""
+        words, rows = words_of(column)
+        if len(self._numbers) > _MOST_WORDS:
+            self._numbers.clear()
+        numbers = np.fromiter(map(self._numbers.__getitem__, words), dtype=np.int64, count=len(words))
+        found = np.zeros(len(column.starts), dtype=np.uint32)
+        at = np.flatnonzero(numbers)
+        begins, nodes = rows[at], np.zeros(len(at), dtype=np.int64)
+        for level in self._levels:
+            within = at < len(rows)
+            at, begins, nodes = at[within], begins[within], nodes[within]
+            hit, nodes, ends = level.look_up(nodes * self._words + numbers[at])
+            hit &= rows[at] == begins
+            np.bitwise_or.at(found, begins[hit], ends[hit])
+            at, begins, nodes = at[hit] + 1, begins[hit], nodes[hit]
+        return {group: (found & np.uint32(1 << n)) != 0 for n, group in enumerate(self._groups)}
+
+
+class _Level:
+    """One step of all phrases: from the place that the words before lead to, and a word, to the next place."""
+
+    def __init__(self) -> None:
+        self._next: dict[int, int] = {}
+        self.ends: dict[int, int] = defaultdict(int)  # place to the bits of the groups whose phrases end there
+
+    def add(self, key: int) -> int:
+        """The place behind a key."""
+        return self._next.setdefault(key, len(self._next))
+
+    def freeze(self) -> None:
+        """Turn the steps into arrays."""
+        keys = np.array(list(self._next), dtype=np.int64)
+        order = np.argsort(keys)
+        bits = np.array([self.ends.get(n, 0) for n in range(len(keys))], dtype=np.uint32)
+        self._keys, self._nodes, self._bits = keys[order], order, bits[order]
+
+    def look_up(self, keys: Indices) -> tuple[Mask, Indices, NDArray[np.uint32]]:
+        """Which keys are there, the places behind them, and the groups that end there."""
+        if not len(self._keys):
+            return np.zeros(len(keys), dtype=np.bool_), keys, np.zeros(len(keys), dtype=np.uint32)
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.asarray(self._keys[places] == keys), self._nodes[places], self._bits[places]
+
+
+class _Numbers(dict[str, int]):
+    """Folded words to the numbers of their stems, 0 for a stem of no phrase; worked out once a word."""
+
+    def __init__(self, numbers: Mapping[str, int]) -> None:
+        super().__init__()
+        self._of_stems = numbers
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = self._of_stems.get(fold(stem(word)), 0)
+        return number
+
+
+class StrongRows:
+    """Finds the rows that must take the full road: with a term of a listed item, or perhaps a figure that alone can meet a clause.
+
+    Parameters
+    ----------
+    book : Rulebook
+        Its ``nouns`` are what counts.
+    index : TermIndex
+        Of its terms.
+
+    Examples
+    --------
+    >>> from tagger.facts.reader import term_index
+    >>> from tagger.rulebook import load_rulebook
+    >>> from tagger.scores.gate import read_column
+    >>> book = load_rulebook()
+    >>> strong = StrongRows(book, term_index(book))
+    >>> texts = ["USB cable", "Granulation-kettles, 6 m3", "pouch 330 Wh/kg", "pouch 3.7 V 5 Ah 60 g", "pouch 60 g"]
+    >>> strong.find(texts, read_column(texts)).tolist()
+    [False, True, True, True, False]
+    """
+
+    def __init__(self, book: Rulebook, index: TermIndex) -> None:
+        self._concepts = book.nouns
+        self._index = index
+        self._matcher = TermMatcher(index)
+        kinds = {name.removeprefix(FIGURE) for name in book.nouns if name.startswith(FIGURE)}
+        self._figures = _FigurePhrases(kinds, book.units, book.quantities)
+
+    def find(self, texts: Sequence[str], column: Column) -> Mask:
+        """Which of some readable texts are such rows; ``column`` holds the same texts."""
+        few = len(texts) < _FEW
+        found = (self._figure_scan if few else self._scan).find(column)
+        figures = self._figures.may_be(found, len(texts)) & column.has_digit
+        terms = np.ones(len(texts), dtype=np.bool_) if few else found[_TERM]
+        for row in np.flatnonzero(terms & ~figures).tolist():
+            terms[row] = any(t.concept in self._concepts for t in self._matcher.find(normalise(texts[row])))
+        return np.asarray(terms | figures)
+
+    @cached_property
+    def _scan(self) -> PhraseScan:
+        return PhraseScan([*self._terms(), *self._figures])
+
+    @cached_property
+    def _figure_scan(self) -> PhraseScan:
+        return PhraseScan(self._figures)
+
+    def _terms(self) -> Iterator[tuple[list[str], str]]:
+        strong = {n for n, entry in enumerate(self._index.entries) if entry[0] in self._concepts}
+        for table in (self._index.single, self._index.longer):
+            for key, numbers in table.items():
+                if not strong.isdisjoint(numbers):
+                    yield key.split(GLUE), _TERM
+
+
+class Settler:
+    """The gate and what it may not settle, together.
+
+    Parameters
+    ----------
+    gate : Gate
+    strong : StrongRows
+    """
+
+    def __init__(self, gate: Gate, strong: StrongRows) -> None:
+        self._gate = gate
+        self._strong = strong
+
+    def settles(self, texts: Sequence[str]) -> Mask:
+        """Which texts are everyday goods beyond doubt, as a column: it does not depend on what else is in it."""
+        column = read_column(texts)
+        rows = np.flatnonzero(self._gate.passes(column))
+        found = np.zeros(len(texts), dtype=np.bool_)
+        if len(rows):
+            found[rows] = ~self._strong.find([texts[row] for row in rows.tolist()], column.part(rows))
+        return found
+
+
+class _FigurePhrases:
+    """The words by which a figure of some kinds is named, and the units of what it is derived from."""
+
+    def __init__(self, kinds: Iterable[str], units: Units, quantities: QuantityFile) -> None:
+        self._units = units
+        self._quantities = quantities
+        self._kinds = _sources(kinds, quantities)
+        cues = [c for k in quantities.kind if k.name in self._kinds for c in k.cues]
+        of_notation = {units.mesh.kind, units.micropowder.kind, units.nines.kind, *_OF_NOTATIONS, *quantities.words.labels.values()}
+        of_notation |= {quantities.pack.series_kind, quantities.pack.parallel_kind}
+        # a figure that is named by no whole word may be anywhere
+        self._anywhere = not of_notation.isdisjoint(self._kinds) or not all(map(_is_whole, cues))
+        self._cues = cues
+
+    def may_be(self, found: Mapping[str, Mask], count: int) -> Mask:
+        """Which of ``count`` rows may hold such a figure, by the groups of phrases that they hold."""
+        rows = np.full(count, self._anywhere)
+        if _NAMED in found:
+            rows |= found[_NAMED]
+        for dimensions in self._recipes:
+            rows |= np.logical_and.reduce([found[dimension] for dimension in dimensions])
+        return rows
+
+    def __iter__(self) -> Iterator[tuple[list[str], str]]:
+        for cue in self._cues:
+            yield _stems(cue), _NAMED
+        for symbol, kind in self._quantities.composition.items():
+            if kind in self._kinds:
+                yield _stems(symbol), _NAMED
+        needed = {d for dimensions in self._recipes for d in dimensions}
+        for dimension in self._units.dimension:
+            if dimension.name in needed:
+                for form in (f for unit in dimension.units for f in (*unit.forms, *unit.exact)):
+                    yield _stems(form), dimension.name
+                    yield _stems("".join(form.split())), dimension.name  # a space inside a unit may be left out
+
+    @cached_property
+    def _recipes(self) -> list[list[str]]:
+        """Dimensions that must all be there for a figure to be derived."""
+        kinds = {k.name: k for k in self._quantities.kind}
+        found = [sorted({kinds[f.kind].dimension for f in d.factors}) for d in self._quantities.derived if d.kind in self._kinds]
+        pack = self._quantities.pack
+        if pack.kind in self._kinds:
+            mass = kinds[pack.cell_mass].dimension
+            found += [sorted({kinds[source].dimension, mass}) for source in (pack.energy, pack.charge)]
+        return found
+
+
+def _sources(kinds: Iterable[str], quantities: QuantityFile) -> set[str]:
+    """Some kinds, and all that a figure of them may first be taken for."""
+    found = set(kinds)
+    while True:
+        more = {k.name for k in quantities.kind if not found.isdisjoint((k.outside, k.capped))}
+        more |= {c.of for c in quantities.conversion if c.kind in found}
+        more |= {of for c in quantities.complement if c.kind in found for of in c.of}
+        more |= {of for c in quantities.context if c.kind in found for of in c.of}
+        if more <= found:
+            return found
+        found |= more
+
+
+def _stems(word: str) -> list[str]:
+    """The stems of a word of the data files."""
+    return [stem(piece) for piece in tokens(normalise(word).folded.translate(JOINTS).strip())[0]]
+
+
+def _is_whole(cue: str) -> bool:
+    """Whether a word that names a figure is found as whole words only."""
+    folded = normalise(cue).folded
+    ends = ((folded[0], _LETTER_FIRST), (folded[-1], _LETTER_LAST))
+    return all(letters.match(c) or _WIDE.match(c) or not c.isalpha() for c, letters in ends)
