@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tagger.decisions.clauses import ClauseJudge, Judged
 from tagger.decisions.decide import Context, decide
 from tagger.errors import UsageError
-from tagger.facts.reader import FactReader
+from tagger.facts.reader import FactReader, term_index
 from tagger.learning.dataset import Example, data_fingerprint
 from tagger.learning.evaluation import CLEARED, upper_bound
 from tagger.records import Facts, Outcome, Row, Scores
@@ -22,6 +22,7 @@ from tagger.scores.classifier import Model, softmax
 from tagger.scores.clearing import Clearing, ClearingStep
 from tagger.scores.conformal import conformalize
 from tagger.scores.features import Ngrams, flags, ngrams
+from tagger.scores.strong import Settler, StrongRows
 
 RISKY = ("controlled", "review")  # labels of rows that no answer may clear
 
@@ -107,7 +108,7 @@ def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
     probabilities = softmax(model.logits(corpus.facts, [j.marks for j in corpus.judged])[0] / model.temperature + model.bias)
     own = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
     model = replace(model, set_thresholds=np.where(own > 0, own, model.set_thresholds))
-    return replace(model, clearing=measure_clearing(corpus, corpus.scores(model), book))
+    return replace(model, clearing=measure_clearing(corpus, model, book))
 
 
 def calibrate(folder: Path, examples: Sequence[Example], out: Path, book: Rulebook, max_miss_rate: float | None = None) -> Clearing:
@@ -146,14 +147,15 @@ def calibrate(folder: Path, examples: Sequence[Example], out: Path, book: Rulebo
     return model.clearing
 
 
-def measure_clearing(corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -> Clearing:
+def measure_clearing(corpus: Corpus, model: Model, book: Rulebook) -> Clearing:
     """How many risky rows every strictness clears, and the laxest one that carries the promise of the settings.
 
     Parameters
     ----------
     corpus : Corpus
         Rows that the model was not fitted on, as the user's own would be.
-    scored : sequence of Scores
+    model : Model
+        Its gate counts as well: what it settles is cleared at every strictness.
     book : Rulebook
 
     Returns
@@ -163,7 +165,8 @@ def measure_clearing(corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -
     """
     wanted = book.settings.clearing
     count = round((wanted.strictest - wanted.laxest) / wanted.step)
-    steps = tuple(_step(wanted.strictest - i * wanted.step, corpus, scored, book) for i in range(count + 1))
+    answers = _Answers(corpus, corpus.scores(model), _settled(corpus, model, book))
+    steps = tuple(_step(wanted.strictest - i * wanted.step, answers, book) for i in range(count + 1))
     labels = [e.decision for e in corpus.examples]
     risky = sum(label in RISKY for label in labels)
     measured = Clearing(book.rules_id, len(labels), risky, labels.count("controlled"), steps)
@@ -173,9 +176,29 @@ def measure_clearing(corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -
         return measured
 
 
-def _step(strictness: float, corpus: Corpus, scored: Sequence[Scores], book: Rulebook) -> ClearingStep:
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """Calibration rows with their scores, and which of them the gate settles before anything else is looked at."""
+
+    corpus: Corpus
+    scored: Sequence[Scores]
+    settled: Sequence[bool]
+
+
+def _settled(corpus: Corpus, model: Model, book: Rulebook) -> list[bool]:
+    if model.gate is None or not book.settings.gate.on:
+        return [False] * len(corpus.examples)
+    settles = Settler(model.gate, StrongRows(book, term_index(book))).settles([e.text for e in corpus.examples])
+    return [bool(value) for value in settles]
+
+
+def _step(strictness: float, answers: _Answers, book: Rulebook) -> ClearingStep:
+    corpus = answers.corpus
     context = Context(book, book.as_of, "", strictness=strictness)
-    outcomes = [decide(*row, context).outcome for row in zip(corpus.facts, scored, corpus.judged, strict=True)]
+    outcomes = [
+        Outcome.UNRELATED.value if is_settled else decide(facts, scores, judged, context).outcome
+        for is_settled, facts, scores, judged in zip(answers.settled, corpus.facts, answers.scored, corpus.judged, strict=True)
+    ]
     cleared = [e.decision for e, o in zip(corpus.examples, outcomes, strict=True) if o in CLEARED]
     risky = sum(e.decision in RISKY for e in corpus.examples)
     missed = sum(label in RISKY for label in cleared)

@@ -122,7 +122,8 @@ would be needed; give more labelled rows to `tagger calibrate`, or promise less
         return (
             f"promises that at most {100 * self.max_miss_rate:.3g} % of items that are controlled, or may be, are cleared "
             f"automatically, with 95 % confidence: {step.missed} of {self.risky} such calibration rows were "
-            f"(bound {100 * step.upper95:.2g} %), {step.missed_controlled} of the {self.controlled} whose text shows that they are controlled; "
+            f"(bound {100 * step.upper95:.2g} %), {step.missed_controlled} of the {self.controlled} whose text shows that they are "
+            "controlled; "
             f"{100 * step.review / self.rows:.1f} % of all {self.rows} rows went to a person"
         )
 
