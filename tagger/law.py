@@ -139,6 +139,7 @@ class Parameter(Strict):
     ask_zh: str = ""
     equality_unsure: bool = False
     unsure_from: float | None = None
+    unsure_to: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

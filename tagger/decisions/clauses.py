@@ -297,6 +297,13 @@ class ClauseJudge:
                     (Truth.UNKNOWN if o == Truth.NOT_MET and q.high >= unsure and t > unsure else o, m)
                     for (q, t), (o, m) in zip(zip(group, thresholds, strict=False), outcomes, strict=True)
                 ]
+            if p.unsure_to is not None:
+                reach = self._book.to_base(p.unsure_to, p.unit)
+                beyond = [
+                    o == Truth.NOT_MET and any(not q.kind and max(thresholds) < q.low <= reach for q, _ in pairs)
+                    for o, _ in outcomes
+                ]
+                outcomes = [(Truth.UNKNOWN if b else o, m) for b, (o, m) in zip(beyond, outcomes, strict=True)]
             if p.equality_unsure:
                 outcomes = [
                     (Truth.UNKNOWN if any(_same(e, thresholds[0]) for e in (q.low, q.high)) else o, m)
