@@ -424,6 +424,7 @@ class DecisionSettings(Strict):
     """Thresholds of the decisions; see settings.toml."""
 
     controlled: float
+    controlled_alone: float
     not_controlled: float
     unrelated: float
     unrelated_addressed: float

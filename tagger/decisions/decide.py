@@ -158,6 +158,11 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
             return _Verdict(Outcome.CONTROLLED, category, tuple(met))
         return _review(category, met, (_doubt(scores),), judged, book)
     elsewhere = [r for r in judged.clauses if r.truth == Truth.MET and r not in own]
+    if elsewhere and not own and len({book.clause(r.code).category for r in judged.clauses}) == 1:
+        # the rulebook hears one category alone, and the model's own is silent in it: the words decide, if the model can follow
+        alone = book.clause(elsewhere[0].code).category
+        if scores.probabilities[alone] >= settings.controlled_alone:
+            return _Verdict(Outcome.CONTROLLED, alone, tuple(elsewhere))
     if elsewhere and not (own and sure >= settings.conflict):
         other = _likeliest({book.clause(r.code).category for r in elsewhere}, scores)
         return _review(other, _of(other, elsewhere, book), (Reason.RULE_MODEL_CONFLICT, Reason.AMBIGUOUS_CATEGORY), judged, book)
