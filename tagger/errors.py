@@ -43,3 +43,11 @@ class TrainingDataError(TaggerError):
 
 class ReviewError(TaggerError):
     """The review queue cannot be read or written."""
+
+
+class InterruptionError(TaggerError):
+    """A run was interrupted by its user; what was done is kept (exit status 130)."""
+
+
+class WorkerError(TaggerError):
+    """A run could not go on (a worker was ended, a disk is full); what was done is kept."""
