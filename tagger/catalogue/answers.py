@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tagger.assumptions import Assumptions, load_assumptions
 from tagger.records import TAG_COLUMNS, Decision, Outcome, Reason, Row, tag_columns
@@ -223,6 +224,7 @@ class Workers:
         self._setup = setup
         self._jobs = jobs
         self._parallel: Any = None
+        self._found: Any = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Workers:
@@ -231,18 +233,22 @@ class Workers:
 
             options = {"initializer": _start_worker, "idle_worker_timeout": _IDLE_SECONDS, "inner_max_num_threads": 1}
             self._stack.enter_context(parallel_config(backend="loky", **options))
-            parallel = Parallel(n_jobs=self._jobs, return_as="generator", batch_size=1, pre_dispatch="all", max_nbytes=None)
+            parallel = Parallel(n_jobs=self._jobs, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs", max_nbytes=None)
             self._parallel = self._stack.enter_context(parallel)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if self._parallel is None:
             return
         from joblib.externals.loky import get_reusable_executor
 
-        executor = get_reusable_executor()
-        self._stack.close()
-        executor.shutdown(wait=True, kill_workers=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that work of an interrupted run is dropped is what is wanted
+            if self._found is not None:
+                self._found.close()
+            self._stack.__exit__(kind, *rest)
+            # the workers that there are, whatever they were started with
+            get_reusable_executor(reuse=True).shutdown(wait=kind is None, kill_workers=kind is not None)
 
     @property
     def appetite(self) -> int:
@@ -257,8 +263,8 @@ class Workers:
             return (_piece(self._setup, piece) for piece in pieces)
         from joblib import delayed
 
-        found: Iterator[list[Answer]] = self._parallel(delayed(_piece)(self._setup, piece) for piece in pieces)
-        return found
+        found = self._found = self._parallel(delayed(_piece)(self._setup, piece) for piece in pieces)
+        return cast(Iterator[list[Answer]], found)
 
 
 def _piece(setup: Setup, items: Sequence[Item]) -> list[Answer]:
