@@ -175,8 +175,12 @@ def test_an_interrupted_run_ends_as_one_without_a_break(
     for _ in range(data.draw(st.integers(1, 3))):
         target.unlink(missing_ok=True)
         stop = StopAt(data.draw(st.integers(1, 120)))
-        with pytest.raises(InterruptionError, match="the same command continues"):
+        try:
             tag_catalogue(open_catalogue([source], target, options), target, options, SETUP, stop)
+        except InterruptionError as error:
+            assert "the same command continues" in str(error)  # noqa: PT017  where all rows were done before, nobody stops it
+        else:
+            continue
         assert not target.exists()
         for name in ("rows", "review", "journal"):
             damage = data.draw(st.sampled_from(["none", "none", "cut", "more"]))
