@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
+import logging
+import os
+import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagger import __version__
 from tagger.commands_review_web import review_app
-from tagger.errors import RulebookError, TaggerError, UsageError
+from tagger.errors import InterruptionError, RulebookError, TaggerError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -162,13 +167,21 @@ def _texts(text: str) -> Iterator[list[str]]:
 
 @app.command()
 def batch(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Catalogue: .csv .tsv .xlsx .parquet .jsonl")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IN...",
+            help="Catalogues, folders or patterns: .csv .tsv .txt .jsonl (also .gz, .zst) .xlsx .xls .xlsb .ods .parquet .arrow",
+        ),
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Tagged catalogue; the suffix chooses the format.")],
     text: Annotated[list[str], typer.Option("--text", help="Column with the description; repeat it to join several.")],
     id: Annotated[str | None, typer.Option("--id", help="Column with the row's id; the row number by default.")] = None,
     as_of: AsOfOption = None,
     encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of a text file; detected by default.")] = None,
-    sheet: Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook; the first by default.")] = None,
+    sheet: Annotated[
+        list[str] | None, typer.Option("--sheet", help="Sheet of a workbook, repeatable, * for all; the first by default.")
+    ] = None,
     origin: Annotated[str | None, typer.Option("--origin", help="Column with the country in which the goods were made.")] = None,
     value_share: Annotated[
         str | None,
@@ -190,6 +203,17 @@ def batch(
             help="Review store to fill: a file or a postgresql+psycopg:// URL; OUT.review.sqlite beside the output by default.",
         ),
     ] = None,
+    only_missing: Annotated[
+        bool, typer.Option("--only-missing", help="IN was tagged before: keep its answers, fill only rows without one.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away what an interrupted run has left, and begin again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell rows, encoding, columns and an estimate; write nothing.")
+    ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Processes that answer; 0 for one a core.")] = 1,
+    report: Annotated[Path | None, typer.Option("--report", help="HTML page of the run to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     model: ModelOption = None,
     rules: RulesOption = None,
@@ -199,60 +223,128 @@ def batch(
     ] = "local",
     master: Annotated[str, typer.Option("--master", help="With --engine spark: URL of the Spark master.")] = "local[*]",
 ) -> None:
-    """Tag a catalogue: every row and column comes back, in order, with tag_ columns; unsure rows also go into a review queue."""
+    """Tag a catalogue: every row and column comes back, in order, with tag_ columns; unsure rows also go into a review queue.
+
+    An interrupted run is continued by the same command. Exit status: 0 done, 1 an input or output is at fault, 2 the command is,
+    130 interrupted.
+    """
+    from tagger.catalogue.answers import Setup
+
     if engine not in ("local", "spark"):
         raise UsageError(f"no engine {engine!r}: give local or spark")
     trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
+    used_model, used_rules, stated = (str(p) if p else None for p in (model, rules, assumptions))
+    setup = Setup(used_model, used_rules, stated, max_miss_rate=max_miss_rate, gate=None if gate else False)
     if engine == "spark":
-        from tagger.catalogue.spark import Setup, tag_folder
+        from tagger.catalogue.spark import tag_folder
 
-        places = {"model": model, "rules": rules, "assumptions": assumptions}
-        setup = Setup(as_of=_day(as_of), gate=None if gate else False, **{k: str(p) for k, p in places.items() if p is not None})
+        if len(sources) != 1:
+            raise UsageError("--engine spark reads one folder: name one IN and one OUT")
+        setup = replace(setup, as_of=_day(as_of) or dt.date.today())
         cells = {"text": text, "id": id, "trade": trade}
-        typer.echo(json.dumps(tag_folder(source, target, cells, setup, master), ensure_ascii=False))
+        typer.echo(json.dumps(tag_folder(sources[0], target, cells, setup, master), ensure_ascii=False))
         return
-    from tagger.catalogue.batch import BatchOptions, open_catalogue, summary_dict, tag_catalogue
-    from tagger.display import show_summary
+    from tagger.catalogue.batch import BatchOptions, day_for, log_path, open_catalogue, preview, tag_catalogue
+    from tagger.catalogue.summary import summary_dict
+    from tagger.display import show_preview, show_summary
 
-    trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
-    options = BatchOptions(tuple(text), id, encoding, sheet, safe_cells, trade, review)
-    talk = _console(stderr=True)
-    table = open_catalogue(source, target, options)  # a wrong file or column is told before the model is loaded
-    tagger = _load(model, rules, as_of, assumptions, max_miss_rate, gate=gate)
-    with _ProgressLine(talk) as progress:
-        summary = tag_catalogue(table, target, options, tagger, progress)
+    options = BatchOptions(
+        tuple(text), id, encoding, tuple(sheet or ()), safe_cells, trade, review, only_missing, restart, jobs or os.cpu_count() or 1
+    )
+    if report is not None:
+        from tagger.page import check_pictures
+
+        check_pictures()
+    # a wrong file or column is told before the model is loaded
+    table = open_catalogue(sources, None if dry_run else target, options)
+    day = _day(as_of) if restart else day_for(target, as_of.date() if as_of else None)
+    setup = replace(setup, as_of=day)
+    if dry_run:
+        found = preview(table, options, setup)
+        if as_json:
+            typer.echo(json.dumps({**asdict(found), "seconds": found.seconds}, ensure_ascii=False))
+        else:
+            show_preview(_console(), found)
+        return
+    with _logging(log_path(target)), _termination(), _ProgressLine(_console(stderr=True)) as talk:
+        summary = tag_catalogue(table, target, options, setup, talk)
+    if report is not None:
+        from tagger.catalogue.report import write_run_report
+
+        write_run_report(summary, report)
     if as_json:
         typer.echo(json.dumps(summary_dict(summary), ensure_ascii=False))
     else:
         show_summary(_console(), summary)
 
 
+@contextlib.contextmanager
+def _logging(path: Path) -> Iterator[None]:
+    """Append what a run does to a log that support can read; it holds no text of the catalogue."""
+    logger = logging.getLogger("tagger.batch")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+@contextlib.contextmanager
+def _termination() -> Iterator[None]:
+    """A request to end (SIGTERM) ends a run as Ctrl-C does: what is done is kept."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class _ProgressLine:
-    """A progress line on stderr: rows, rows a second, time; nothing where stderr is not a terminal."""
+    """A progress line on stderr: rows, rows a second, time left; nothing where stderr is not a terminal."""
 
     def __init__(self, console: Console) -> None:
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (
             SpinnerColumn(),
             TextColumn("{task.completed:,.0f} rows"),
+            BarColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
         )
+        self._console = console
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
         self._task = self._progress.add_task("tagging", total=None, rate="")
+        self._first = -1
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> _ProgressLine:
         self._progress.start()
-        return self._show
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def _show(self, rows: int) -> None:
+    def rows(self, done: int, expected: int) -> None:
+        """So many rows are done."""
+        self._first = done if self._first < 0 else self._first  # rows of an interrupted run took no time now
         elapsed = self._progress.tasks[0].elapsed or 0.0
-        rate = f"{rows / elapsed:,.0f} rows/s" if elapsed > 0 else ""
-        self._progress.update(self._task, completed=rows, rate=rate)
+        rate = f"{(done - self._first) / elapsed:,.0f} rows/s" if elapsed > 0 else ""
+        self._progress.update(self._task, completed=done, total=max(done, expected) if expected else None, rate=rate)
+
+    def say(self, message: str) -> None:
+        """Something to know."""
+        self._console.print(message, soft_wrap=True)
 
 
 @app.command()
@@ -365,7 +457,8 @@ def evaluate(
     from tagger.rulebook import load_rulebook
 
     if report is not None:
-        from tagger.learning.report import check_pictures, write_report
+        from tagger.learning.report import write_report
+        from tagger.page import check_pictures
 
         check_pictures()
     examples = read_labelled(source, load_rulebook(rules).labels, LabelColumns(text, decision, category))
@@ -536,7 +629,7 @@ def main() -> None:
         app()
     except TaggerError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        sys.exit(2 if isinstance(error, UsageError) else 130 if isinstance(error, InterruptionError) else 1)
 
 
 if __name__ == "__main__":

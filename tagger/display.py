@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -16,7 +17,8 @@ from tagger.rulebook import Rulebook
 from tagger.timeline import LegalStatus, status_changes
 
 if TYPE_CHECKING:
-    from tagger.catalogue.batch import Summary
+    from tagger.catalogue.batch import Preview
+    from tagger.catalogue.summary import Summary
     from tagger.catalogue.tagged import Comparison
     from tagger.learning.evaluation import Evaluation, Share
     from tagger.scores.clearing import Clearing
@@ -112,7 +114,7 @@ def _one_line(text: str) -> str:
 
 def show_summary(console: Console, summary: Summary) -> None:
     """Print what came out of a run."""
-    table = Table(title=f"{summary.rows:,} rows of {summary.source.name} ({summary.about})", title_justify="left")
+    table = Table(title=f"{summary.rows:,} rows of {Path(summary.source).name} ({summary.about})", title_justify="left")
     table.add_column("outcome")
     table.add_column("rows", justify="right")
     table.add_column("share", justify="right")
@@ -125,6 +127,12 @@ def show_summary(console: Console, summary: Summary) -> None:
     console.print(table)
     if summary.reasons:
         console.print("reasons for review: " + ", ".join(f"{r} {n:,}" for r, n in summary.reasons.most_common()), soft_wrap=True)
+    if summary.faults:
+        console.print(f"{summary.faults:,} row(s) could not be read as they stand: they are review, UNREADABLE, with their line")
+    if summary.kept:
+        console.print(f"{summary.kept:,} row(s) had an answer and kept it")
+    distinct = f", {summary.distinct:,} distinct descriptions answered" if summary.distinct < summary.rows else ""
+    console.print(f"{summary.seconds:,.1f} s, {summary.rate:,.0f} rows/s{distinct}", soft_wrap=True, highlight=False)
     console.print(f"tagged:       {summary.target}", soft_wrap=True, highlight=False)
     console.print(f"review queue: {summary.review} ({summary.outcomes.get('review', 0):,} rows)", soft_wrap=True, highlight=False)
     if summary.remembered:
@@ -137,6 +145,28 @@ def show_summary(console: Console, summary: Summary) -> None:
             "use --safe-cells, or write .xlsx, before opening the file in a spreadsheet",
             soft_wrap=True,
         )
+
+
+def show_preview(console: Console, preview: Preview) -> None:
+    """Print what a run would read, and how long it would take."""
+    facts = [
+        ("source", preview.source),
+        ("read as", preview.about),
+        ("rows", f"{preview.rows:,}" + (f", {preview.faults:,} of them unreadable as they stand" if preview.faults else "")),
+        *([("answered", f"{preview.with_answer:,}")] if preview.with_answer else []),
+        ("columns", ", ".join(map(repr, preview.columns))),
+        (
+            "estimate",
+            f"{_duration(preview.seconds)} for the answers, at {preview.rows_a_second:,.0f} distinct descriptions a second",
+        ),
+    ]
+    _show_facts(console, [(name, _one_line(value)) for name, value in facts])
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
 def show_clauses(console: Console, book: Rulebook, clauses: Sequence[Clause], on: dt.date) -> None:

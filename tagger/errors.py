@@ -51,3 +51,11 @@ class ReviewConflictError(ReviewError):
 
 class ReviewRightError(ReviewError):
     """The person may not do this."""
+
+
+class InterruptionError(TaggerError):
+    """A run was interrupted by its user; what was done is kept (exit status 130)."""
+
+
+class WorkerError(TaggerError):
+    """A run could not go on (a worker was ended, a disk is full); what was done is kept."""

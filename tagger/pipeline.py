@@ -181,6 +181,11 @@ class Tagger:
         cells = [same if is_done else tuple(tag_columns(next(answers)).values()) for is_done in done]
         return {name: [row[i] for row in cells] for i, name in enumerate(TAG_COLUMNS)}
 
+    @property
+    def settled(self) -> Decision | None:
+        """The one answer to all texts that the gate settles; None where it is off."""
+        return self._settled
+
     def settles(self, texts: Sequence[str]) -> list[bool]:
         """Which texts the gate settles; none where it is off.
 

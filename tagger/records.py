@@ -293,6 +293,8 @@ class Decision:
         }
 
 
+NUMBER_TAGS = ("tag_confidence", "tag_margin", "tag_max_miss_rate")
+YES_NO_TAGS = ("tag_near_threshold",)
 TAG_COLUMNS = (
     "tag_outcome",
     "tag_category",

@@ -1,89 +1,170 @@
-"""Tag a catalogue file from end to end."""
+"""Tag catalogue files from end to end: read, answer, write, and continue where an interrupted run was."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import datetime as dt
+import itertools
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from tagger.catalogue.tables import Batch, Source, cell_text, check_target, open_sink, open_source, runs_in_spreadsheet
-from tagger.errors import UsageError
-from tagger.pipeline import Tagger
-from tagger.records import TAG_COLUMNS, Decision, Outcome, Reason, Row, join_columns, tag_columns
+from tagger.catalogue.answers import (
+    About,
+    Answer,
+    Desk,
+    Item,
+    Setup,
+    Slot,
+    Workers,
+    kept_answer,
+    loaded,
+    read_decision,
+    remembered_answer,
+    work_out,
+)
+from tagger.catalogue.formats import format_of, stem_of
+from tagger.catalogue.journal import REVIEW, ROWS, Journal, day_of, fingerprint, finish, held, resume, stats, unfinished
+from tagger.catalogue.packed import pack, unpacking
+from tagger.catalogue.summary import Summary, write_summary
+from tagger.catalogue.tables import (
+    Batch,
+    Source,
+    cell_text,
+    check_target,
+    find_inputs,
+    open_inputs,
+    open_source,
+    runs_in_spreadsheet,
+)
+from tagger.catalogue.tables.inputs import ORIGIN_COLUMN, JoinedSource
+from tagger.catalogue.tables.outputs import Encoder, encoder_for, open_sink, streams
+from tagger.catalogue.tables.sheets import LONGEST_CELL
+from tagger.catalogue.workbook import open_results
+from tagger.errors import CatalogueError, InterruptionError, UsageError, WorkerError
+from tagger.files import replacing
+from tagger.records import TAG_COLUMNS, Row, join_columns
 from tagger.review.database import database_url, shown
-from tagger.review.feed import batch_of, feeding
-from tagger.review.store import review_path
+from tagger.review.feed import batch_of, feeding, remembering
+from tagger.review.store import ReviewStore, review_path
+from tagger.rulebook import Rulebook
 
 ROWS_AT_ONCE = 2_000
-Progress = Callable[[int], None]
+_SECONDS_BETWEEN_COMMITS = 1.0
+_LOGGED = 1_000  # unreadable rows; the output tells them all
+_RUNS = frozenset("=+-@\t\r")  # what a cell begins with that a spreadsheet might run
+_log = logging.getLogger("tagger.batch")
+
+
+class Talk(Protocol):
+    """Who is told how a run goes."""
+
+    def rows(self, done: int, expected: int) -> None:
+        """So many rows are done; 0 expected where nobody knows."""
+
+    def say(self, message: str) -> None:
+        """Something to know."""
+
+
+class Silence:
+    """Nobody is told."""
+
+    def rows(self, done: int, expected: int) -> None:
+        """Nothing."""
+
+    def say(self, message: str) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """Which columns to read and how to write; ``trade`` names the columns with origin, value_share, destination and end_use.
+    """Which columns to read and how to write.
 
-    ``review`` is the store for what people have to decide, a file or a URL; by default a file beside the output.
+    ``trade`` names the columns with origin, value_share, destination and end_use; ``review`` is the store for what people have
+    to decide, a file or a URL, by default a file beside the output; ``only_missing`` keeps answers that the catalogue has;
+    ``restart`` throws an unfinished run away; ``jobs`` is how many processes answer.
     """
 
     text: tuple[str, ...]
     id: str | None = None
     encoding: str | None = None
-    sheet: str | None = None
+    sheets: tuple[str, ...] = ()
     safe_cells: bool = False
     trade: Mapping[str, str] = field(default_factory=dict)
     review: str | Path | None = None
+    only_missing: bool = False
+    restart: bool = False
+    jobs: int = 1
+    rows_at_once: int = ROWS_AT_ONCE
 
     @property
     def needed(self) -> list[str]:
         """Columns of the catalogue that are read."""
         return [*self.text, *([self.id] if self.id else []), *self.trade.values()]
 
-
-@dataclass(slots=True)
-class Summary:
-    """What came out of a run."""
-
-    source: Path
-    target: Path
-    review: str
-    about: str
-    rows: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    categories: Counter[tuple[str, str]] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    remembered: int = 0
-    formula_cells: int = 0
-
-    def add(self, d: Decision) -> None:
-        """Count one answer."""
-        self.rows += 1
-        self.outcomes[str(d.outcome)] += 1
-        self.categories[d.category, str(d.outcome)] += 1
-        self.reasons.update(str(r) for r in d.reasons)
+    @property
+    def lasting(self) -> dict[str, Any]:
+        """Options that the output depends on."""
+        return {k: v for k, v in json.loads(json.dumps(asdict(self))).items() if k not in ("restart", "jobs")}
 
 
-def open_catalogue(source: Path, target: Path, options: BatchOptions) -> Source:
-    """Open a file to be tagged, after checking the target and the columns; cheap beside loading a model.
+def log_path(target: Path) -> Path:
+    """Name of the log of a run: ``tagged.csv`` -> ``tagged.log``."""
+    return target.with_name(f"{stem_of(target)}.log")
+
+
+def summary_path(target: Path) -> Path:
+    """Name of the summary of a run: ``tagged.csv`` -> ``tagged.summary.json``."""
+    return target.with_name(f"{stem_of(target)}.summary.json")
+
+
+def open_catalogue(sources: Sequence[Path], target: Path | None, options: BatchOptions) -> Source:
+    """Open what is to be tagged, after checking the target and the columns; cheap beside loading a model.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Files, folders, patterns.
+    target : Path or None
+        None where nothing will be written.
+    options : BatchOptions
 
     Raises
     ------
     UsageError
         Where a column is unknown, source and target are one file, or the target cannot be written.
     CatalogueError
-        Where the source cannot be read.
+        Where a source cannot be read.
     """
-    if source.exists() and target.exists() and source.samefile(target):
-        raise UsageError(f"{target} is the input itself: name another file to write")
-    check_target(target)
-    table = open_source(source, options.encoding, options.sheet)
-    _positions(table, options.needed)
+    if target is not None:
+        for source in sources:
+            if source.is_file() and target.exists() and source.samefile(target):
+                raise UsageError(f"{target} is the input itself: name another file to write")
+        check_target(target)
+    table = open_inputs(find_inputs(sources, target), options.encoding, options.sheets)
+    for part in _parts(table):
+        _positions(part, [*options.needed, *(["tag_outcome"] if options.only_missing else [])])
     return table
 
 
-def tag_catalogue(table: Source, target: Path, options: BatchOptions, tagger: Tagger, progress: Progress | None = None) -> Summary:
+def _parts(table: Source) -> Sequence[Source]:
+    return table.parts if isinstance(table, JoinedSource) else [table]
+
+
+def _paths(table: Source) -> list[Path]:
+    return list(dict.fromkeys(part.path for part in _parts(table)))
+
+
+def tag_catalogue(table: Source, target: Path, options: BatchOptions, setup: Setup, talk: Talk | None = None) -> Summary:
     """Tag every row of a table and write them, in order, with the ``tag_`` columns.
+
+    An interrupted run is continued where it was; its output is the same, byte for byte, as that of a run without a break.
 
     Parameters
     ----------
@@ -92,9 +173,8 @@ def tag_catalogue(table: Source, target: Path, options: BatchOptions, tagger: Ta
     target : Path
         Format by suffix; it takes its name when it is complete, never before.
     options : BatchOptions
-    tagger : Tagger
-    progress : callable, optional
-        Takes the number of rows done.
+    setup : Setup
+    talk : Talk, optional
 
     Returns
     -------
@@ -104,31 +184,327 @@ def tag_catalogue(table: Source, target: Path, options: BatchOptions, tagger: Ta
     ------
     CatalogueError
         Where the source cannot be read to its end or the target cannot be written.
+    UsageError
+        Where an unfinished run was made with something else.
+    InterruptionError, WorkerError
+        On Ctrl-C, or where a worker was ended or the disk is full; what is done is kept.
     """
-    columns = _Columns(
+    talk = talk or Silence()
+    about = setup.about()
+    columns = _columns(table, options, about)
+    before = stats(_paths(table))
+    prints = [fingerprint(path) for path in _paths(table)]
+    made_with = {
+        "inputs": [p.digest for p in prints],
+        "model": about.model_id,
+        "rules": about.book.rules_id,
+        "assumptions": about.assumptions.id,
+        "as_of": setup.as_of.isoformat(),
+        "promise": f"miss rate {setup.max_miss_rate or 'of the model'}, gate {'as set' if setup.gate is None else 'off'}",
+        "version": _version(),
+        "options": options.lasting,
+    }
+    review = options.review or review_path(target)
+    summary = Summary(_named(table), target, shown(database_url(review)), table.about)
+    summary.made_with = {k: str(v) for k, v in made_with.items() if k not in ("inputs", "options")}
+    with held(target) as folder:
+        journal = resume(folder, made_with, restart=options.restart)
+        summary.restore(journal.at.summary)
+        run = _Run(table, target, options, summary, journal, columns, talk)
+        run.expected = _expected(table, [p.lines for p in prints])
+        _log.info("%s -> %s, %s, %s", summary.source, target, table.about, json.dumps(made_with, ensure_ascii=False))
+        try:
+            run.answer(setup, about)
+            if stats(_paths(table)) != before:
+                raise CatalogueError(f"{summary.source} changed while it was read: run the command again")
+            run.complete(about)
+        except KeyboardInterrupt:
+            _log.warning("interrupted, %d rows are kept", journal.at.rows)
+            raise InterruptionError(f"interrupted; {journal.at.rows:,} rows are kept, the same command continues") from None
+        except OSError as error:
+            _log.exception("the disk does not take more")
+            raise unfinished(error, journal.at.rows) from error
+        except BrokenProcessPool:
+            _log.exception("a worker is gone")
+            kept = f"{journal.at.rows:,} rows are kept, the same command continues"
+            raise WorkerError(f"a worker process was ended from outside, perhaps for want of memory; {kept}") from None
+        except CatalogueError as error:  # the same input would end at the same place again
+            _log.error("%s", error)
+            journal.close()
+            finish(folder)
+            raise
+        finally:
+            journal.close()
+        finish(folder)
+    return summary
+
+
+def _version() -> str:
+    from tagger import __version__
+
+    return __version__
+
+
+def _named(table: Source) -> str:
+    paths = _paths(table)
+    return str(paths[0]) if len(paths) == 1 else f"{len(paths)} files: " + ", ".join(p.name for p in paths)
+
+
+def _expected(table: Source, lines: Sequence[int]) -> int:
+    """How many rows there will be, about; 0 where nobody knows."""
+    parts = _parts(table)
+    known = [getattr(p, "rows", None) for p in parts]
+    if all(known):
+        return sum(int(n) for n in known if n)
+    text = [getattr(p, "encoding", None) is not None for p in parts]
+    return max(0, sum(lines) - len(lines)) if all(text) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where the cells stand that a row is made of."""
+
+    text: list[int]
+    id: int | None
+    extra: dict[str, int]
+    tags: dict[str, int] = field(default_factory=dict)
+
+
+def _columns(table: Source, options: BatchOptions, about: About) -> _Columns:
+    own = about.assumptions.columns
+    return _Columns(
         _positions(table, options.text),
         _positions(table, (options.id,))[0] if options.id else None,
         dict(zip(options.trade, _positions(table, list(options.trade.values())), strict=True))
-        | dict(zip(tagger.assumptions.columns, _positions(table, tagger.assumptions.columns), strict=True)),
+        | dict(zip(own, _positions(table, own), strict=True)),
+        {n: table.columns.index(n) for n in TAG_COLUMNS if n in table.columns} if options.only_missing else {},
     )
-    review = options.review or review_path(target)
-    summary = Summary(table.path, target, shown(database_url(review)), table.about)
-    with (
-        feeding(review, batch_of(target, table.path, options.text, options.id), tagger.book) as feed,
-        open_sink(target, table, TAG_COLUMNS, safe_cells=options.safe_cells) as sink,
-    ):
-        for batch in table.batches(ROWS_AT_ONCE):
-            rows = _rows(batch, columns, summary.rows)
-            decisions = feed.take(rows, _with_faults(tagger.tag_many(rows), batch), summary.rows + 1)
-            tags = [list(tag_columns(d).values()) for d in decisions]
-            sink.write(batch, tags)
-            summary.formula_cells += _formula_cells(batch) if target.suffix.lower() in (".csv", ".tsv", ".txt") else 0
-            for d in decisions:
-                summary.add(d)
-            if progress:
-                progress(summary.rows)
-        summary.remembered = feed.remembered
-    return summary
+
+
+def _positions(table: Source, names: Sequence[str]) -> list[int]:
+    for name in names:
+        if name not in table.columns:
+            known = ", ".join(repr(c) for c in table.columns)
+            hint = ": --only-missing fills a catalogue that `tagger batch` wrote" if name == "tag_outcome" else ""
+            raise UsageError(f"{table.path} has no column {name!r}{hint or f'; its columns are: {known}'}")
+    return [table.columns.index(name) for name in names]
+
+
+@dataclass(slots=True)
+class _Written:
+    """A batch on its way: its rows and the places of their answers."""
+
+    batch: Batch
+    rows: list[Row]
+    slots: list[Slot]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run over a table."""
+
+    table: Source
+    target: Path
+    options: BatchOptions
+    summary: Summary
+    journal: Journal
+    columns: _Columns
+    talk: Talk
+    expected: int = 0
+    committed: float = 0.0
+    desk: Desk = field(default_factory=Desk)
+
+    @property
+    def added(self) -> list[str]:
+        """Names of the added columns."""
+        return [*([ORIGIN_COLUMN] if isinstance(self.table, JoinedSource) else []), *TAG_COLUMNS]
+
+    @property
+    def review(self) -> str | Path:
+        """The store for what people have to decide."""
+        return self.options.review or review_path(self.target)
+
+    def answer(self, setup: Setup, about: About) -> None:
+        """Answer all rows that have no answer yet and append them to the files of the journal."""
+        began = self.committed = time.monotonic()
+        encoder = encoder_for(self.target, self.table, self.added, safe_cells=self.options.safe_cells) if self.streams else _Tags()
+        if self.journal.at.batches == 0:
+            self.journal.append(ROWS, pack(encoder.head(), self._packing))
+        else:
+            self.talk.say(f"continuing after {self.journal.at.rows:,} rows of an interrupted run")
+            _log.info("continuing after %d rows", self.journal.at.rows)
+        with Workers(setup, self.options.jobs) as workers, remembering(self.review, about.book) as store:
+            memory = _Memory(store, setup, about.book.rules_id)
+            before: list[_Written] = []
+            for wave, all_slots, all_items in self._waves(workers.appetite):
+                slots, items = memory.answer(all_slots, all_items)
+                found = workers.start(items)
+                self._write(before, encoder)  # while others work
+                self._fill(slots, found)
+                before = wave
+            self._write(before, encoder)
+        self.journal.commit()
+        self.summary.seconds = time.monotonic() - began
+        _log.info("%d rows answered, %.0f rows/s", self.summary.rows, self.summary.rate)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the output is written row by row."""
+        return streams(self.target)
+
+    @property
+    def _packing(self) -> str:
+        return format_of(self.target)[1] if self.streams else ".gz"
+
+    def _fill(self, slots: Sequence[Slot], found: Iterator[list[Answer]]) -> None:
+        at = 0
+        for answers in found:
+            self.desk.fill(slots[at : at + len(answers)], answers)
+            at += len(answers)
+
+    def _waves(self, appetite: int) -> Iterator[tuple[list[_Written], list[Slot], list[Item]]]:
+        """Batches that are answered together, with the distinct items among them that have no answer yet."""
+        batches = self.table.batches(self.options.rows_at_once)
+        done = self.journal.at.rows
+        fresh = itertools.islice(batches, self.journal.at.batches, None)
+        while wave := list(itertools.islice(fresh, appetite)):
+            written: list[_Written] = []
+            slots: list[Slot] = []
+            items: list[Item] = []
+            for batch in wave:
+                rows = _rows(batch, self.columns, done)
+                done += len(rows)
+                places = [self._place(batch, i, row, (slots, items)) for i, row in enumerate(rows)]
+                written.append(_Written(batch, rows, places))
+            yield written, slots, items
+
+    def _place(self, batch: Batch, i: int, row: Row, wanted: tuple[list[Slot], list[Item]]) -> Slot:
+        if self.columns.tags:
+            cells = batch.rows[i]
+            kept = {name: cell_text(cells[at]) for name, at in self.columns.tags.items() if at < len(cells)}
+            if kept.get("tag_outcome"):
+                self.summary.kept += 1
+                return Slot(kept_answer(kept))
+        item = Item(row.text, row.extra, batch.faults.get(i, ""))
+        slot, new = self.desk.slot(item)
+        if new:
+            self.summary.distinct += 1
+            wanted[0].append(slot)
+            wanted[1].append(item)
+        return slot
+
+    def _write(self, wave: Sequence[_Written], encoder: Encoder) -> None:
+        for one in wave:
+            answers = [slot.taken() for slot in one.slots]
+            tags = [a.tags for a in answers]
+            if format_of(self.target)[0] == ".xlsx":
+                _check_cells(one.batch, self.summary.rows)
+            shown = [(one.batch.origin, *t) for t in tags] if isinstance(self.table, JoinedSource) else tags
+            self.journal.append(ROWS, pack(encoder.rows(one.batch, shown), self._packing))
+            self._note(one, answers)
+            self._count(one, tags)
+            at = self.journal.at
+            at.batches += 1
+            at.rows = self.summary.rows
+            at.summary = self.summary.state()
+            if time.monotonic() - self.committed > _SECONDS_BETWEEN_COMMITS:
+                self.journal.commit()
+                self.committed = time.monotonic()
+            self.talk.rows(self.summary.rows, self.expected)
+
+    def _note(self, one: _Written, answers: Sequence[Answer]) -> None:
+        """Keep the whole decisions of rows that a person has to look at."""
+        lines = [
+            b'{"n":%d,"row":%s,"d":%s}\n' % (n, json.dumps([row.id, row.text]).encode("ascii"), answer.detail)
+            for n, (row, answer) in enumerate(zip(one.rows, answers, strict=True), self.summary.rows + 1)
+            if answer.detail
+        ]
+        if lines:
+            self.journal.append(REVIEW, pack(b"".join(lines), ".gz"))
+
+    def _count(self, one: _Written, tags: Sequence[Sequence[Any]]) -> None:
+        if format_of(self.target)[0] in (".csv", ".tsv", ".txt"):
+            self.summary.formula_cells += _formula_cells(one.batch)
+        self.summary.faults += len(one.batch.faults)
+        for i, fault in one.batch.faults.items():
+            if self.summary.faults <= _LOGGED:
+                _log.warning("row %d: %s", self.summary.rows + i + 1, fault)
+        self.summary.add(tags, [(row.id, row.text) for row in one.rows])
+
+    def complete(self, about: About) -> None:
+        """Write the review queue, the summary and, last, the output under its name."""
+        queue_rows(self.journal.folder / REVIEW, self, about.book)
+        write_summary(self.summary, summary_path(self.target))
+        if self.streams:
+            _publish(self.journal.folder / ROWS, self.target)
+        elif format_of(self.target)[0] == ".xlsx":
+            with open_results(self.target, self.table, self.added, (self.summary, about.book)) as results:
+                for batch, tags in self._again():
+                    results.write(batch, tags)
+        else:
+            with open_sink(self.target, self.table, self.added) as sink:
+                for batch, tags in self._again():
+                    sink.write(batch, tags)
+        _log.info("done: %d rows, %s", self.summary.rows, dict(self.summary.outcomes))
+
+    def _again(self) -> Iterator[tuple[Batch, list[list[Any]]]]:
+        """The rows once more, with the answers that were kept."""
+        with unpacking(self.journal.folder / ROWS, ".gz") as answers:
+            for batch in self.table.batches(self.options.rows_at_once):
+                yield batch, [json.loads(line) for line in itertools.islice(answers, len(batch.rows))]
+
+
+@dataclass(slots=True)
+class _Memory:
+    """Answers what people decided before, without asking the workers."""
+
+    store: ReviewStore | None
+    setup: Setup
+    rules_id: str
+
+    def answer(self, slots: Sequence[Slot], items: Sequence[Item]) -> tuple[list[Slot], list[Item]]:
+        """Fill the places of remembered items, and return the others with theirs."""
+        if self.store is None or not items:
+            return list(slots), list(items)
+        past = self.store.recall([(item.text, self.rules_id) for item in items])
+        for slot, item, answers in zip(slots, items, past, strict=True):
+            if answers:
+                slot.answer = remembered_answer(loaded(self.setup), item, answers)
+        rest = [(slot, item) for slot, item, answers in zip(slots, items, past, strict=True) if not answers]
+        return [slot for slot, _ in rest], [item for _, item in rest]
+
+
+class _Tags:
+    """The added columns alone, a line a row, where the output is put together at the end."""
+
+    def head(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def rows(self, batch: Batch, tags: Sequence[Sequence[Any]]) -> bytes:
+        """Lines of JSON."""
+        return "".join(json.dumps(tag) + "\n" for tag in tags).encode("ascii")
+
+
+def queue_rows(kept: Path, run: _Run, book: Rulebook) -> None:
+    """Fill the review store from a run: the one place that knows how rows get into it."""
+    options = run.options
+    batch = batch_of(run.target, _paths(run.table)[0], options.text, options.id)
+    with feeding(run.review, batch, book) as feed, unpacking(kept, ".gz") as lines:
+        for item in map(json.loads, lines):
+            row = Row(*item["row"])
+            feed.keep(row, replace(read_decision(item["d"]), row_id=row.id), item["n"])
+        feed.taken.append(range(1, run.summary.rows + 1))
+
+
+def _publish(part: Path, target: Path) -> None:
+    """Give the finished rows their name; they also stay where they are until the run is over."""
+    with replacing(target) as temporary:
+        temporary.unlink()
+        try:
+            os.link(part, temporary)
+        except OSError:  # a file system without links
+            shutil.copyfile(part, temporary)
 
 
 def find_row(source: Path, wanted: str, text: tuple[str, ...], id: str | None = None) -> Row:
@@ -161,55 +537,93 @@ def find_row(source: Path, wanted: str, text: tuple[str, ...], id: str | None = 
     return rows[0]
 
 
-def _positions(table: Source, names: Sequence[str]) -> list[int]:
-    for name in names:
-        if name not in table.columns:
-            known = ", ".join(repr(c) for c in table.columns)
-            raise UsageError(f"{table.path} has no column {name!r}; its columns are: {known}")
-    return [table.columns.index(name) for name in names]
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """Where the cells stand that a row is made of."""
-
-    text: list[int]
-    id: int | None
-    extra: dict[str, int]
-
-
 def _rows(batch: Batch, columns: _Columns, done: int) -> list[Row]:
     rows = []
     for n, cells in enumerate(batch.rows, done + 1):
         text = join_columns(cell_text(cells[i]) for i in columns.text if i < len(cells))
         id = cell_text(cells[columns.id]) if columns.id is not None and columns.id < len(cells) else str(n)
-        rows.append(Row(id, text, {name: cell_text(cells[i]) for name, i in columns.extra.items() if i < len(cells)}))
+        extra = {name: cell_text(cells[i]) for name, i in columns.extra.items() if i < len(cells)} if columns.extra else {}
+        rows.append(Row(id, text, extra))
     return rows
 
 
-def _with_faults(decisions: list[Decision], batch: Batch) -> list[Decision]:
-    """Rows that could not be read as rows go to review, whatever their text says."""
-    for i, fault in batch.faults.items():
-        d = decisions[i]
-        reasons = [Reason.UNREADABLE.value, *(r for r in d.reasons if r != Reason.UNREADABLE)]
-        decisions[i] = replace(d, outcome=Outcome.REVIEW.value, reasons=reasons, note=fault, evidence=(), remark_zh="")
-    return decisions
+def _check_cells(batch: Batch, done: int) -> None:
+    """Refuse a cell that a workbook cannot hold when it comes, not after hours."""
+    for i, row in enumerate(batch.rows):
+        for cell in row:
+            if isinstance(cell, str) and len(cell) > LONGEST_CELL:
+                raise CatalogueError(
+                    f"row {done + i + 2} has a cell of {len(cell):,} characters, XLSX holds {LONGEST_CELL:,}: write .csv instead"
+                )
 
 
 def _formula_cells(batch: Batch) -> int:
-    return sum(1 for row in batch.rows for cell in row if isinstance(cell, str) and runs_in_spreadsheet(cell))
+    return sum(1 for row in batch.rows for cell in row if isinstance(cell, str) and cell[:1] in _RUNS and runs_in_spreadsheet(cell))
 
 
-def summary_dict(summary: Summary) -> dict[str, Any]:
-    """Plain values of a summary, for JSON."""
-    return {
-        "source": str(summary.source),
-        "target": str(summary.target),
-        "review_queue": summary.review,
-        "read_as": summary.about,
-        "rows": summary.rows,
-        "from_memory": summary.remembered,
-        "outcomes": {str(o): summary.outcomes.get(str(o), 0) for o in Outcome},
-        "categories": {c: n for (c, o), n in sorted(summary.categories.items()) if o != Outcome.UNRELATED},
-        "reasons": dict(sorted(summary.reasons.items())),
-    }
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would read, and how long it would take."""
+
+    source: str
+    about: str
+    columns: tuple[str, ...]
+    rows: int
+    faults: int
+    with_answer: int
+    distinct_share: float
+    rows_a_second: float
+
+    @property
+    def seconds(self) -> float:
+        """Estimate for the answers alone."""
+        todo = (self.rows - self.with_answer) * self.distinct_share
+        return todo / self.rows_a_second if self.rows_a_second else 0.0
+
+
+_SAMPLE = 1_000
+
+
+def preview(table: Source, options: BatchOptions, setup: Setup) -> Preview:
+    """Read a table to its end and time a sample of its rows; nothing is written.
+
+    Parameters
+    ----------
+    table : Source
+        From :func:`open_catalogue`.
+    options : BatchOptions
+    setup : Setup
+
+    Raises
+    ------
+    CatalogueError
+        Where the source cannot be read to its end.
+    """
+    columns = _columns(table, options, setup.about())
+    sample: list[Item] = []
+    rows = faults = answered = 0
+    for batch in table.batches(options.rows_at_once):
+        every = max(1, (rows + len(batch.rows)) // _SAMPLE)
+        if rows == 0 or len(sample) >= 2 * _SAMPLE:
+            sample = sample[::2]
+        sample += [Item(r.text, r.extra) for r in _rows(batch, columns, rows)[::every]]
+        at = columns.tags.get("tag_outcome")
+        answered += sum(1 for r in batch.rows if at is not None and at < len(r) and cell_text(r[at]))
+        rows += len(batch.rows)
+        faults += len(batch.faults)
+    distinct = len({item.key() for item in sample}) / max(1, len(sample))
+    rate = _rate(setup, sample[:_SAMPLE]) * max(1, options.jobs) if sample else 0.0
+    return Preview(_named(table), table.about, tuple(table.columns), rows, faults, answered, distinct, rate)
+
+
+def _rate(setup: Setup, sample: Sequence[Item]) -> float:
+    tagger = setup.load()
+    work_out(tagger, sample[:1])
+    began = time.perf_counter()
+    work_out(tagger, list({item.key(): item for item in sample}.values()))
+    return len({item.key() for item in sample}) / (time.perf_counter() - began)
+
+
+def day_for(target: Path, given: dt.date | None) -> dt.date:
+    """The day for the legal status: the given one, else that of an unfinished run, else today."""
+    return given or (dt.date.fromisoformat(found) if (found := day_of(target)) else dt.date.today())

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from tagger.catalogue.packed import unpacking
 from tagger.errors import CatalogueError
 
 _MARKS = [
@@ -18,6 +22,7 @@ _BINARY = {
     b"PK\x03\x04": "a ZIP or XLSX file",
     b"\xd0\xcf\x11\xe0": "an old Office (XLS) file",
     b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
     b"%PDF": "a PDF file",
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
@@ -29,17 +34,70 @@ _BINARY = {
 }
 _CANDIDATES = ["gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "cp1251", "cp1250"]
 _SAMPLE = 1 << 18
+_PIECE = 1 << 20
+_FEW = 20  # a file is of an encoding although bytes are broken where it has this many good characters for each broken byte
+ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that could not be decoded, as ``surrogateescape`` keeps them
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a text file is read: its encoding, and what is done with bytes that do not fit it."""
+
+    name: str
+    errors: str = "strict"
+
+    @property
+    def shown(self) -> str:
+        """The name for people."""
+        return self.name if self.errors == "strict" else f"{self.name} with broken bytes"
+
+
+def find_encoding(path: Path, given: str | None = None) -> Encoding:
+    """Encoding of a text file: the given one, its byte order mark, UTF-8 if it decodes, else the likeliest of the usual ones.
+
+    Single broken bytes do not make another encoding of a file; they are kept as they are and their rows are marked.
+
+    Raises
+    ------
+    CatalogueError
+        Where the file is binary, fits no encoding, or the given one is unknown or does not fit.
+    """
+    name = check_name(given) if given else detect_encoding(path)
+    if decodes(path, name):
+        return Encoding(name)
+    if _wide_name(name):
+        return Encoding(name, "replace")  # these codecs cannot keep a broken byte
+    if _nearly(path, name):
+        return Encoding(name, "surrogateescape")
+    raise CatalogueError(f"{path} cannot be decoded as {name}: leave --encoding out to have it detected, or give another")
+
+
+def check_name(name: str) -> str:
+    """An encoding's name, if there is such a one.
+
+    Raises
+    ------
+    CatalogueError
+        Where there is none, or it is no encoding of text.
+    """
+    try:
+        known = codecs.lookup(name)
+    except LookupError:
+        known = None
+    if known is None or not known._is_text_encoding:  # noqa: SLF001
+        raise CatalogueError(f"unknown encoding {name!r}: use a name such as utf-8, gb18030, big5, shift_jis, cp1252")
+    return name
 
 
 def detect_encoding(path: Path) -> str:
-    """Encoding of a text file: its byte order mark, else UTF-8 if all of it decodes, else the likeliest of the usual ones.
+    """Name of the encoding of a text file; see :func:`find_encoding`.
 
     Raises
     ------
     CatalogueError
         Where the file is binary or fits no encoding.
     """
-    with path.open("rb") as file:
+    with unpacking(path) as file:
         head = file.read(_SAMPLE)
     for mark, name in _MARKS:
         if head.startswith(mark):
@@ -52,7 +110,7 @@ def detect_encoding(path: Path) -> str:
         return wide
     if sum(1 for b in head[:4096] if b < 32 and b not in b"\t\n\r\x1a") > 0.05 * len(head[:4096]):
         raise CatalogueError(f"{path} is a binary file, not a table: export the table as CSV or XLSX")
-    if decodes(path, "utf-8"):
+    if decodes(path, "utf-8") or _nearly(path, "utf-8"):
         return "utf-8"
     return _likeliest(path, head)
 
@@ -68,15 +126,31 @@ def _wide(head: bytes) -> str:
     return "utf-16-be" if even > 0.4 and odd < 0.05 else ""
 
 
+def _wide_name(name: str) -> bool:
+    return codecs.lookup(name).name.startswith(("utf-16", "utf-32"))
+
+
 def _likeliest(path: Path, head: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    guess = from_bytes(head[: _SAMPLE // 4], cp_isolation=_CANDIDATES).best()
-    names = [_settled(guess.encoding, head)] if guess else []
+    sample = _telling(path, head)
+    guess = from_bytes(sample, cp_isolation=_CANDIDATES).best()
+    names = [_settled(guess.encoding, sample)] if guess else []
     for name in [*names, *_CANDIDATES]:
-        if decodes(path, name):
+        if decodes(path, name) or (name in names and _nearly(path, name)):
             return name
     raise CatalogueError(f"{path} fits no known encoding: give it with --encoding, or save the file as UTF-8")
+
+
+def _telling(path: Path, head: bytes) -> bytes:
+    """A sample to guess from: lines that are not ASCII, wherever they stand, as plain ones tell nothing."""
+    if not head.isascii():
+        return head[: _SAMPLE // 4]
+    found = b""
+    with unpacking(path) as file:
+        while len(found) < _SAMPLE // 4 and (line := file.readline(_PIECE)):
+            found += b"" if line.isascii() else line
+    return found
 
 
 def _settled(name: str, head: bytes) -> str:
@@ -98,29 +172,48 @@ def _settled(name: str, head: bytes) -> str:
 
 def decodes(path: Path, encoding: str) -> bool:
     """Whether the whole file decodes; read in pieces, so that its size does not matter."""
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
     try:
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                decoder.decode(piece)
-        decoder.decode(b"", final=True)
+        for _ in _decoded(path, encoding, "strict"):
+            pass
     except UnicodeDecodeError:
         return False
     return True
 
 
-def check_encoding(path: Path, encoding: str) -> str:
-    """An encoding that the user gave, if the file decodes with it.
-
-    Raises
-    ------
-    CatalogueError
-        Where the name is unknown or the file does not decode.
-    """
+def _nearly(path: Path, encoding: str) -> bool:
+    """Whether only single bytes do not decode, beside many characters beyond ASCII that do."""
+    good = broken = 0
     try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise CatalogueError(f"unknown encoding {encoding!r}: use a name such as utf-8, gb18030, big5, shift_jis, cp1252") from None
-    if not decodes(path, encoding):
-        raise CatalogueError(f"{path} cannot be decoded as {encoding}: leave --encoding out to have it detected, or give another")
-    return encoding
+        for text in _decoded(path, encoding, "surrogateescape"):
+            if not text.isascii():
+                bad = len(ESCAPED.findall(text))
+                broken += bad
+                good += len(re.findall("[^\x00-\x7f]", text)) - bad
+    except UnicodeDecodeError:  # a byte that cannot be kept
+        return False
+    return good >= _FEW * broken
+
+
+def _decoded(path: Path, encoding: str, errors: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    with unpacking(path) as file:
+        while piece := file.read(_PIECE):
+            yield decoder.decode(piece)
+    yield decoder.decode(b"", final=True)
+
+
+def to_bytes(text: str, *, broken: bool) -> bytes:
+    r"""UTF-8; where the source had ``broken`` bytes they come out as they were, half characters of JSON stay half.
+
+    Examples
+    --------
+    >>> to_bytes("caf\udce9", broken=True)
+    b'caf\xe9'
+    """
+    if not broken:
+        return text.encode("utf-8", "surrogatepass")
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        pieces = re.split(f"({ESCAPED.pattern}+)", text)
+        return b"".join(p.encode("utf-8", "surrogateescape" if ESCAPED.match(p) else "surrogatepass") for p in pieces)

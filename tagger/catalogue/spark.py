@@ -6,7 +6,6 @@ that is sent along.
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,33 +14,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tagger.catalogue.answers import Setup
 from tagger.catalogue.tables import cell_text
 from tagger.errors import CatalogueError, UsageError
 from tagger.pipeline import Tagger
-from tagger.records import TAG_COLUMNS, Row, join_columns
+from tagger.records import NUMBER_TAGS, TAG_COLUMNS, YES_NO_TAGS, Row, join_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 FORMATS = ("parquet", "csv")
-_NUMBERS = ("tag_confidence", "tag_margin")
-_YES_NO = ("tag_near_threshold",)
 _DRIVER_ADVICE = 'Spark is missing: pip install "tagger[spark]", and a Java runtime of version 17 or newer'
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """How a worker loads its tagger; folders and files are sent to the workers.
-
-    ``as_of`` is the day for the legal status, the driver's today by default, so that all workers take the same.
-    """
-
-    model: str | None = None
-    rules: str | None = None
-    as_of: dt.date | None = None
-    assumptions: str | None = None
-    gate: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +70,6 @@ def tag(
     """
     cells = _Cells((text,) if isinstance(text, str) else tuple(text), id, tuple((trade or {}).items()))
     setup = setup or Setup()
-    setup = replace(setup, as_of=setup.as_of or dt.date.today())
     for name in [*cells.text, *([id] if id else []), *(column for _, column in cells.trade)]:
         if name not in df.columns:
             raise UsageError(f"no column {name!r}; the columns are: {', '.join(df.columns)}")
@@ -173,7 +156,7 @@ def _schema(df: DataFrame, kept: Sequence[str]) -> Any:
     from pyspark.sql.types import BooleanType, DoubleType, StringType, StructField, StructType
 
     def kind(name: str) -> Any:
-        return DoubleType() if name in _NUMBERS else BooleanType() if name in _YES_NO else StringType()
+        return DoubleType() if name in NUMBER_TAGS else BooleanType() if name in YES_NO_TAGS else StringType()
 
     return StructType([*(df.schema[name] for name in kept), *(StructField(name, kind(name)) for name in TAG_COLUMNS)])
 
@@ -223,8 +206,8 @@ def _tagged(batch: pa.RecordBatch, cells: _Cells, tagger: Tagger) -> pa.RecordBa
     tags = tagger.tag_table(rows)
     kinds = {
         **dict.fromkeys(TAG_COLUMNS, pa.string()),
-        **dict.fromkeys(_NUMBERS, pa.float64()),
-        **dict.fromkeys(_YES_NO, pa.bool_()),
+        **dict.fromkeys(NUMBER_TAGS, pa.float64()),
+        **dict.fromkeys(YES_NO_TAGS, pa.bool_()),
     }
     arrays = [pa.array(values, type=kinds[name]) for name, values in tags.items()]
     return pa.RecordBatch.from_arrays([*batch.columns, *arrays], [*batch.schema.names, *tags])

@@ -157,15 +157,9 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
         if sure >= settings.controlled:
             return _Verdict(Outcome.CONTROLLED, category, tuple(met))
         return _review(category, met, (_doubt(scores),), judged, book)
-    elsewhere = [r for r in judged.clauses if r.truth == Truth.MET and r not in own]
-    if elsewhere and not own and len({book.clause(r.code).category for r in judged.clauses}) == 1:
-        # the rulebook hears one category alone, and the model's own is silent in it: the words decide, if the model can follow
-        alone = book.clause(elsewhere[0].code).category
-        if scores.probabilities[alone] >= settings.controlled_alone:
-            return _Verdict(Outcome.CONTROLLED, alone, tuple(elsewhere))
-    if elsewhere and not (own and sure >= settings.conflict):
-        other = _likeliest({book.clause(r.code).category for r in elsewhere}, scores)
-        return _review(other, _of(other, elsewhere, book), (Reason.RULE_MODEL_CONFLICT, Reason.AMBIGUOUS_CATEGORY), judged, book)
+    elsewhere = _met_elsewhere(own, scores, judged, context)
+    if elsewhere is not None:
+        return elsewhere
     unknown = [r for r in own if r.truth == Truth.UNKNOWN]
     unlisted = [(u, e) for u, e in judged.unlisted if u.category == category]
     if not unknown and (own or unlisted):
@@ -184,6 +178,20 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
     if sure < settings.not_controlled:
         reasons.append(_doubt(scores))
     return _review(category, unknown, tuple(reasons), judged, book)
+
+
+def _met_elsewhere(own: Sequence[ClauseResult], scores: Scores, judged: Judged, context: Context) -> _Verdict | None:
+    """What follows where a clause of another category than the likeliest is met; None where that casts no doubt."""
+    book, settings = context.book, context.settings
+    met = [r for r in judged.clauses if r.truth == Truth.MET and r not in own]
+    if not met or (own and scores.probabilities[scores.best] >= settings.conflict):
+        return None
+    other = _likeliest({book.clause(r.code).category for r in met}, scores)
+    # the rulebook hears one category alone, and the model's own is silent in it: the words decide, if the model can follow
+    alone = not own and {book.clause(r.code).category for r in judged.clauses} == {other}
+    if alone and scores.probabilities[other] >= settings.controlled_alone:
+        return _Verdict(Outcome.CONTROLLED, other, tuple(met))
+    return _review(other, _of(other, met, book), (Reason.RULE_MODEL_CONFLICT, Reason.AMBIGUOUS_CATEGORY), judged, book)
 
 
 def _better_named(category: str, scores: Scores, judged: Judged, book: Rulebook) -> tuple[str, list[ClauseResult]]:

@@ -68,12 +68,32 @@ class Feed:
             past = self.store.recall([(row.text, d.rules_id) for row, d in zip(rows, answers, strict=True)])
             answers = [recalled(d, p, self.book) for d, p in zip(answers, past, strict=True)]
         self.remembered += sum(d.decided_by == "memory" for d in answers)
-        settings = load_settings() if self.store is None else self.store.settings
         for number, (row, d) in enumerate(zip(rows, answers, strict=True), first):
-            if d.outcome == Outcome.REVIEW:
-                self.spool.write(dump(prepare(row, d, number, settings)) + "\n")
+            self.keep(row, d, number)
         self.taken.append(range(first, first + len(answers)))
         return answers
+
+    def keep(self, row: Row, d: Decision, number: int) -> None:
+        """Keep one answered row where it is for review."""
+        if d.outcome == Outcome.REVIEW:
+            settings = load_settings() if self.store is None else self.store.settings
+            self.spool.write(dump(prepare(row, d, number, settings)) + "\n")
+
+
+@contextlib.contextmanager
+def remembering(review: str | Path, book: Rulebook) -> Iterator[ReviewStore | None]:
+    """The store whose memory answers what people decided before; None where there is none yet.
+
+    Raises
+    ------
+    ReviewError
+        Where it cannot be opened.
+    """
+    if not _is_there(review):
+        yield None
+        return
+    with ReviewStore.open(review, book) as store:
+        yield store
 
 
 @contextlib.contextmanager

@@ -1,0 +1,310 @@
+"""Answers for many rows: each distinct description once, in this process or by workers, in order.
+
+The key is the text as the tagger is given it (cells stripped and joined) with the cells that an answer may depend on. Nothing
+coarser will do: letter case, width and double spaces move the offsets of the evidence, and negations are read in the original.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from tagger.assumptions import Assumptions, load_assumptions
+from tagger.records import NUMBER_TAGS, TAG_COLUMNS, YES_NO_TAGS, Decision, Outcome, Reason, Row, tag_columns
+from tagger.review.memory import Past, recalled
+from tagger.rulebook import Rulebook, load_rulebook
+
+if TYPE_CHECKING:
+    from tagger.pipeline import Tagger
+
+_REMEMBERED = 32 << 20  # bytes of answers in each of two generations
+_SLOT = 250  # bytes of an everyday answer: its key, its place, its share of the columns
+_PIECE = 1_000  # rows that a worker takes at once
+_IDLE_SECONDS = 60  # after which a worker that has lost its master ends
+
+
+class Item(NamedTuple):
+    """What an answer is made of: text, other cells, and why the row cannot be read."""
+
+    text: str
+    extra: Mapping[str, str]
+    fault: str = ""
+
+    def key(self) -> bytes:
+        """A fingerprint that two items share only where their answers are the same."""
+        digest = hashlib.blake2b(self.text.encode("utf-8", "surrogatepass"), digest_size=16)
+        if self.extra or self.fault:
+            digest.update(repr((sorted(self.extra.items()), self.fault)).encode("utf-8", "backslashreplace"))
+        return digest.digest()
+
+
+class Answer(NamedTuple):
+    """The added columns, and the whole decision as JSON where a person has to look."""
+
+    tags: tuple[Any, ...]
+    detail: bytes = b""
+
+
+class Slot:
+    """The place of an answer that may still be on its way."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        self.answer = answer
+
+    def taken(self) -> Answer:
+        """The answer; it is there by now."""
+        if self.answer is None:
+            raise LookupError("an answer was asked for before it was there")
+        return self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a tagger is loaded, here and in every worker: paths, the day for the legal status, the promise, the gate."""
+
+    model: str | None = None
+    rules: str | None = None
+    assumptions: str | None = None
+    as_of: dt.date = field(default_factory=dt.date.today)
+    max_miss_rate: float | None = None
+    gate: bool | None = None
+
+    def load(self) -> Tagger:
+        """Load the tagger."""
+        from tagger.pipeline import Tagger
+
+        return Tagger.load(self.model, self.rules, self.as_of, self.assumptions, self.max_miss_rate, gate=self.gate)
+
+    def about(self) -> About:
+        """What a run is made with, without loading the model's arrays."""
+        from tagger.scores.bundle import default_model, read_manifest
+
+        book = load_rulebook(self.rules)
+        held = load_assumptions(self.assumptions, book) if self.assumptions else Assumptions()
+        manifest = read_manifest(Path(self.model) if self.model else default_model())
+        return About(book, held, str(manifest["model_id"]))
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The rulebook, the assumptions and the name of the model of a run."""
+
+    book: Rulebook
+    assumptions: Assumptions
+    model_id: str
+
+
+class Desk:
+    """Hands out the places of answers and remembers the latest ones; its memory is bounded.
+
+    Two generations: what was not asked for during the last one is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._young: dict[bytes, Slot] = {}
+        self._old: dict[bytes, Slot] = {}
+        self._size = 0
+        self._tags: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+    def slot(self, item: Item) -> tuple[Slot, bool]:
+        """The place of an item's answer, and whether it still has to be worked out."""
+        key = item.key()
+        found = self._young.get(key)
+        if found is not None:
+            return found, False
+        found = self._old.get(key)
+        new = found is None
+        slot = found if found is not None else Slot()
+        self._young[key] = slot
+        self._grow(_SLOT + (len(slot.answer.detail) if slot.answer else 0))
+        return slot, new
+
+    def fill(self, slots: Sequence[Slot], answers: Sequence[Answer]) -> None:
+        """Put answers into their places; columns that are the same are held once."""
+        for slot, answer in zip(slots, answers, strict=True):
+            if answer.detail:
+                slot.answer = answer
+                self._grow(len(answer.detail) + 2 * len(repr(answer.tags)))
+            else:
+                slot.answer = Answer(self._tags.setdefault(answer.tags, answer.tags))
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > _REMEMBERED:
+            self._old, self._young, self._size = self._young, {}, 0
+            self._tags = {}
+
+
+def work_out(tagger: Tagger, items: Sequence[Item]) -> list[Answer]:
+    """Answers of a tagger, in order; those that the gate settles are all the same one."""
+    settled = tagger.settled
+    at_the_gate = tagger.settles([item.text for item in items])
+    done = [is_done and not item.fault for is_done, item in zip(at_the_gate, items, strict=True)]
+    rest = [item for item, is_done in zip(items, done, strict=True) if not is_done]
+    decisions = tagger.tag_many(Row("", item.text, item.extra) for item in rest)
+    answers = iter([_answer(with_fault(d, item.fault)) for d, item in zip(decisions, rest, strict=True)])
+    same = _answer(settled) if settled is not None else None
+    return [same if is_done and same is not None else next(answers) for is_done in done]
+
+
+def remembered_answer(tagger: Tagger, item: Item, past: Sequence[Past]) -> Answer:
+    """The answer to an item that people decided before: theirs, or a question where they disagree."""
+    d = with_fault(tagger.tag_many([Row("", item.text, item.extra)])[0], item.fault)
+    return _answer(recalled(d, past, tagger.book))
+
+
+def with_fault(d: Decision, fault: str) -> Decision:
+    """A row that could not be read as a row goes to review, whatever its text says."""
+    if not fault:
+        return d
+    reasons = [Reason.UNREADABLE.value, *(r for r in d.reasons if r != Reason.UNREADABLE)]
+    return replace(d, outcome=Outcome.REVIEW.value, reasons=reasons, note=fault, evidence=(), remark_zh="")
+
+
+def _answer(d: Decision) -> Answer:
+    return Answer(tuple(tag_columns(d).values()), _detail(d) if d.outcome == Outcome.REVIEW else b"")
+
+
+def _detail(d: Decision) -> bytes:
+    """A decision as JSON; in ASCII, so that half characters of broken exports pass."""
+    return json.dumps(_decisions().dump_python(d), separators=(",", ":")).encode("ascii")
+
+
+@lru_cache(maxsize=1)
+def _decisions() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Decision)
+
+
+def read_decision(detail: Mapping[str, Any]) -> Decision:
+    """A decision from the values of its JSON."""
+    found: Decision = _decisions().validate_python(detail)
+    return found
+
+
+def kept_answer(cells: Mapping[str, str]) -> Answer:
+    """The answer that a tagged catalogue already holds, from its ``tag_`` columns as texts."""
+    tags = tuple(_kept(name, cells.get(name, "")) for name in TAG_COLUMNS)
+    row = dict(zip(TAG_COLUMNS, tags, strict=True))
+    if row["tag_outcome"] != Outcome.REVIEW:
+        return Answer(tags)
+    decision = Decision(
+        row_id="",
+        outcome=Outcome.REVIEW.value,
+        category=row["tag_category"],
+        confidence=row["tag_confidence"] or 0.0,
+        codes=_parts(row["tag_codes"], "; "),
+        reasons=_parts(row["tag_reasons"], "; "),
+        questions=_parts(row["tag_questions"], " | "),
+        near_threshold=bool(row["tag_near_threshold"]),
+        evidence=(),
+        quantities=(),
+        legal_status=row["tag_legal_status"],
+        announcement=row["tag_announcement"],
+        remark_zh=row["tag_remark_zh"],
+        model_id=row["tag_model"],
+        rules_id=row["tag_rules"],
+        as_of=row["tag_as_of"],
+        note=row["tag_evidence"],
+        assumptions=tuple(_parts(row["tag_assumptions"], "; ")),
+    )
+    return Answer(tags, _detail(decision))
+
+
+def _parts(text: str, between: str) -> list[str]:
+    return text.split(between) if text else []
+
+
+def _kept(name: str, text: str) -> Any:
+    if name in NUMBER_TAGS:
+        return float(text) if text else None
+    return text.strip().lower() == "true" if name in YES_NO_TAGS else text
+
+
+class Workers:
+    """Works out answers, piece by piece and in order: in this process, or in ``jobs`` others that load the model once."""
+
+    def __init__(self, setup: Setup, jobs: int) -> None:
+        self._setup = setup
+        self._jobs = jobs
+        self._parallel: Any = None
+        self._found: Any = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Workers:
+        if self._jobs > 1:
+            from joblib import Parallel, parallel_config
+
+            options = {"initializer": _start_worker, "idle_worker_timeout": _IDLE_SECONDS, "inner_max_num_threads": 1}
+            self._stack.enter_context(parallel_config(backend="loky", **options))
+            parallel = Parallel(n_jobs=self._jobs, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs", max_nbytes=None)
+            self._parallel = self._stack.enter_context(parallel)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        if self._parallel is None:
+            return
+        from joblib.externals.loky import get_reusable_executor
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that work of an interrupted run is dropped is what is wanted
+            if self._found is not None:
+                self._found.close()
+            self._stack.__exit__(kind, *rest)
+            # the workers that there are, whatever they were started with
+            get_reusable_executor(reuse=True).shutdown(wait=kind is None, kill_workers=kind is not None)
+
+    @property
+    def appetite(self) -> int:
+        """How many batches are worth being on the way together."""
+        return 4 * self._jobs if self._jobs > 1 else 1
+
+    def start(self, items: Sequence[Item]) -> Iterator[list[Answer]]:
+        """Begin to work out answers; other processes work while this one does something else."""
+        size = max(1, min(_PIECE, -(-len(items) // (2 * self._jobs))))
+        pieces = [items[start : start + size] for start in range(0, len(items), size)]
+        if self._parallel is None:
+            return (_piece(self._setup, piece) for piece in pieces)
+        from joblib import delayed
+
+        found = self._found = self._parallel(delayed(_piece)(self._setup, piece) for piece in pieces)
+        return cast(Iterator[list[Answer]], found)
+
+
+def _piece(setup: Setup, items: Sequence[Item]) -> list[Answer]:
+    return work_out(loaded(setup), items)
+
+
+@lru_cache(maxsize=1)
+def loaded(setup: Setup) -> Tagger:
+    """The tagger of this process, loaded once."""
+    return setup.load()
+
+
+def _start_worker() -> None:
+    """A worker leaves Ctrl-C to its master, and ends when the master is gone."""
+    import os
+    import signal
+    import threading
+    import time
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    master = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == master:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,191 @@
+"""CSV and TSV: delimiter, quotes and encoding are found out; rows that cannot be read as rows are marked and kept."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tagger.catalogue.encodings import ESCAPED, Encoding, find_encoding, to_bytes
+from tagger.catalogue.formats import format_of
+from tagger.catalogue.packed import unpacking
+from tagger.catalogue.tables.cells import Batch, Source, cell_text, neutral
+from tagger.errors import CatalogueError
+
+_DELIMITERS = ",;\t|"
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_LONGEST = 1 << 26  # characters of a cell or line; more is no table, and would fill the memory
+_BATCH = 1 << 23  # characters of a batch, whatever its rows are
+_SNIFFED = 40  # rows
+_END = "\r\n"  # in which form the csv package quotes both
+_KEPT = 4096  # rendered answers that are kept: everyday rows have few distinct ones
+_BROKEN = re.compile(f"{ESCAPED.pattern}|\ufffd")
+
+
+class CsvSource:
+    """A CSV or TSV file."""
+
+    def __init__(self, path: Path, encoding: str | None) -> None:
+        csv.field_size_limit(_LONGEST)
+        self.path = path
+        self._read = 0
+        self.encoding: Encoding = find_encoding(path, encoding)
+        with unpacking(path) as file, self._text(file) as text:
+            head = text.read(1 << 16)
+        suffix, packing = format_of(path)
+        self.delimiter = "\t" if suffix == ".tsv" else _sniff(head)
+        self.newline = "\r\n" if "\r\n" in head[:4096] else "\r" if "\r" in head and "\n" not in head else "\n"
+        _, first = next(self._rows(), (0, []))
+        if not first:
+            raise CatalogueError(f"{path} has no column names in its first row")
+        self.columns = list(first)
+        self.about = f"CSV{packing}, {self.encoding.shown}, {_NAMES[self.delimiter]}"
+
+    @property
+    def broken(self) -> bool:
+        """Whether some bytes could not be decoded."""
+        return self.encoding.errors == "surrogateescape"
+
+    def _text(self, file: Any) -> io.TextIOWrapper:
+        return io.TextIOWrapper(file, encoding=self.encoding.name, errors=self.encoding.errors, newline="")
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Each row with the line at which it begins."""
+        with unpacking(self.path) as file, self._text(file) as text:
+            reader = csv.reader(self._lines(text), delimiter=self.delimiter)
+            line = 1
+            while True:
+                try:
+                    row = next(reader, None)
+                except csv.Error:
+                    size = _LONGEST >> 20
+                    raise CatalogueError(
+                        f"{self.path}: line {line}: a cell of more than {size} million characters, "
+                        "or a quote that is never closed: mend the line"
+                    ) from None
+                if row is None:
+                    return
+                yield line, row
+                line = reader.line_num + 1
+
+    def _lines(self, file: io.TextIOWrapper) -> Iterator[str]:
+        """Lines of bounded length: a file without line ends must not fill the memory."""
+        number = self._read = 0
+        while line := file.readline(_LONGEST):
+            number += 1
+            if len(line) == _LONGEST and line[-1] not in "\r\n":
+                raise CatalogueError(
+                    f"{self.path}: line {number} has more than {_LONGEST >> 20} million characters: this is no table"
+                )
+            self._read += len(line)
+            yield line
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """Batches of rows; a row of another length than the header, or with broken bytes, is marked and kept."""
+        rows: list[Sequence[Any]] = []
+        faults: dict[int, str] = {}
+        width = len(self.columns)
+        check = self.encoding.errors != "strict"
+        reader = self._rows()
+        next(reader)
+        before = self._read
+        for line, cells in reader:
+            row = cells or [""] * (width if width == 1 else 0)
+            if len(row) != width:
+                faults[len(rows)] = f"line {line} has {len(row)} cells, the header has {width}"
+            elif check and any(_BROKEN.search(cell) for cell in row):
+                faults[len(rows)] = f"line {line} has bytes that are not {self.encoding.name}"
+            rows.append(row)
+            if len(rows) == size or self._read - before > _BATCH:
+                yield Batch(rows, faults)
+                rows, faults, before = [], {}, self._read
+        if rows:
+            yield Batch(rows, faults)
+
+
+def _sniff(head: str) -> str:
+    """Delimiter: the one that most evenly splits the first rows; comma where none does."""
+    complete = head[: head.rfind("\n") + 1] or head
+    best, score = ",", 0.0
+    for delimiter in _DELIMITERS:
+        reader = csv.reader(io.StringIO(complete, newline=""), delimiter=delimiter)
+        rows = [row for row in itertools.islice(reader, _SNIFFED) if row]
+        counts = [len(row) - 1 for row in rows]
+        if counts and counts[0] > 0:
+            even = sum(1 for c in counts if c == counts[0]) / len(counts)
+            rank = even * (1 + min(counts[0], 50) / 1000)
+            if rank > score:
+                best, score = delimiter, rank
+    return best
+
+
+class _Lines(list[str]):
+    """What the csv package writes, line by line."""
+
+    write = list.append
+
+
+class CsvEncoder:
+    """Rows as bytes of a CSV or TSV file: UTF-8, with a byte order mark where the source had one.
+
+    Bytes of the source that could not be decoded come out as they were.
+    """
+
+    def __init__(self, suffix: str, source: Source, added: Sequence[str], *, safe_cells: bool = False) -> None:
+        own = source if isinstance(source, CsvSource) else None
+        self._mark = b"\xef\xbb\xbf" if own and own.encoding.name == "utf-8-sig" else b""
+        self._broken = getattr(source, "broken", False)
+        self._delimiter = own.delimiter if own and format_of(own.path)[0] != ".tsv" else ","
+        self._delimiter = "\t" if suffix == ".tsv" else self._delimiter
+        self._newline = own.newline if own else "\n"
+        self._keep = [i for i, name in enumerate(source.columns) if name not in added]
+        self._whole = len(self._keep) == len(source.columns)
+        self._width = len(source.columns)
+        self._safe = safe_cells
+        self._head = [*(source.columns[i] for i in self._keep), *added]
+        self._lines = _Lines()
+        self._writer = csv.writer(self._lines, delimiter=self._delimiter, lineterminator=_END)
+        self._rendered: dict[tuple[Any, ...], str] = {}
+
+    def head(self) -> bytes:
+        """The header."""
+        return self._mark + to_bytes(self._line(self._head) + self._newline, broken=self._broken)
+
+    def rows(self, batch: Batch, tags: Sequence[Sequence[Any]]) -> bytes:
+        """Rows; cells beyond the header stand behind the added columns."""
+        pieces: list[str] = []
+        for row, tag in zip(batch.rows, tags, strict=True):
+            cells = self._cells(row)
+            if cells:
+                pieces += (self._line(cells), self._delimiter)
+            pieces.append(self._tags(tuple(tag)))
+            if len(row) > self._width:
+                pieces += (self._delimiter, self._line(self._safely([cell_text(c) for c in row[self._width :]])))
+            pieces.append(self._newline)
+        return to_bytes("".join(pieces), broken=self._broken)
+
+    def _cells(self, row: Sequence[Any]) -> list[str]:
+        if self._whole and len(row) == self._width:
+            cells = [cell_text(c) for c in row]
+        else:
+            cells = [cell_text(row[i]) if i < len(row) else "" for i in self._keep]
+        return self._safely(cells)
+
+    def _safely(self, cells: list[str]) -> list[str]:
+        return [neutral(c) for c in cells] if self._safe else cells
+
+    def _tags(self, tag: tuple[Any, ...]) -> str:
+        line = self._rendered.get(tag)
+        if line is None:
+            if len(self._rendered) >= _KEPT:
+                self._rendered.clear()
+            line = self._rendered[tag] = self._line([neutral(cell_text(t)) for t in tag])
+        return line
+
+    def _line(self, cells: Sequence[str]) -> str:
+        self._writer.writerow(cells)
+        return self._lines.pop()[: -len(_END)]
