@@ -26,6 +26,7 @@ from tagger.scores.strong import Settler, StrongRows
 
 if TYPE_CHECKING:
     import pandas as pd
+    from spacy.tokens import Doc
 
 _PARTS = attrgetter(*(f.name for f in fields(Decision)))
 _AT_THE_GATE = 2048  # texts that the gate looks at together
@@ -137,7 +138,7 @@ class Tagger:
             raise UsageError(f"no column {unknown[0]!r} is looked at; known: {', '.join((*COLUMNS, *self.assumptions.columns))}")
         return self.tag_many([Row("0", text, columns)])[0]
 
-    def tag_many(self, items: Iterable[str | Row | Mapping[str, Any] | None]) -> list[Decision]:
+    def tag_many(self, items: Iterable[str | Row | Mapping[str, Any] | None], *, gate: bool = True) -> list[Decision]:
         """Tag texts or rows, in order; a text that stands several times is read once.
 
         Parameters
@@ -146,6 +147,8 @@ class Tagger:
             A mapping has a ``text`` and may have an ``id``; without an id the position is taken. None is an empty text.
             Its other keys are columns of the row: ``origin``, ``value_share``, ``destination``, ``end_use``, and those that
             assumptions look at.
+        gate : bool
+            False where these rows were at the gate already, which settled none of them (:meth:`settles`).
 
         Raises
         ------
@@ -156,7 +159,7 @@ class Tagger:
         keys = [self._key(row) for row in rows]
         distinct = dict(zip(keys, rows, strict=True))
         answers: dict[tuple[str, ...] | str, Decision] = {}
-        open_ = self._left_open(distinct, answers)
+        open_ = self._left_open(distinct, answers) if gate else list(distinct)
         for start in range(0, len(open_), _AT_ONCE):
             piece = open_[start : start + _AT_ONCE]
             answers.update(zip(piece, self._road([distinct[key] for key in piece]), strict=True))
@@ -176,7 +179,7 @@ class Tagger:
         """
         rows = [_row(item, position) for position, item in enumerate(items)]
         done = self.settles([row.text for row in rows])
-        answers = iter(self.tag_many([row for row, is_done in zip(rows, done, strict=True) if not is_done]))
+        answers = iter(self.tag_many([row for row, is_done in zip(rows, done, strict=True) if not is_done], gate=False))
         same = tuple(tag_columns(self._settled).values()) if self._settled else ()
         cells = [same if is_done else tuple(tag_columns(next(answers)).values()) for is_done in done]
         return {name: [row[i] for row in cells] for i, name in enumerate(TAG_COLUMNS)}
@@ -231,6 +234,19 @@ class Tagger:
         assumed = self._assumer.add(facts)
         judged = [j if f is a else self._judge.judge(a) for f, a, j in zip(facts, assumed, judged, strict=True)]
         return [decide(f, s, j, self._context) for f, s, j in zip(assumed, scores, judged, strict=True)]
+
+    def doc(self, text: str) -> Doc:
+        """A text as a spaCy ``Doc`` with its terms and figures as span groups; see :func:`tagger.facts.doc.to_doc`.
+
+        Examples
+        --------
+        >>> doc = Tagger.load().doc("sintered NdFeB magnet, Dy 0.18 %")
+        >>> [span.label_ for span in doc.spans["quantities"]]
+        ['dysprosium_content']
+        """
+        from tagger.facts.doc import to_doc
+
+        return to_doc(self._facts.read([Row("0", text)])[0])
 
     def tag_frame(
         self, frame: pd.DataFrame, text: str | Sequence[str], id: str | None = None, trade: Mapping[str, str] | None = None

@@ -178,3 +178,15 @@ def test_a_very_long_text_takes_seconds_and_not_minutes(tagger: Tagger, piece: s
     started = time.perf_counter()
     tagger.tag(text)
     assert time.perf_counter() - started < 30
+
+
+@given(text=anything.filter(lambda t: "\x00" not in t))
+@relaxed
+def test_a_spacy_doc_holds_the_whole_text_and_every_fact(tagger: Tagger, parts: tuple[FactReader, ClauseJudge], text: str) -> None:
+    text = text.encode("utf-8", "ignore").decode()  # spaCy keeps its words as UTF-8
+    doc = tagger.doc(text)
+    assert doc.text == text
+    facts = parts[0].read([Row("1", text)])[0]
+    assert len(doc.spans["terms"]) == len(facts.terms)
+    for span, q in zip(doc.spans["quantities"], facts.quantities, strict=True):
+        assert text[q.span.start : q.span.end].strip() in span.text

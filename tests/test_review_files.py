@@ -14,9 +14,10 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tagger.catalogue.batch import BatchOptions, open_catalogue, tag_catalogue
+from tagger.catalogue.answers import Setup
+from tagger.catalogue.batch import BatchOptions, Silence, open_catalogue, tag_catalogue
 from tagger.catalogue.exchange import export_items, export_training, import_answers
-from tagger.errors import ReviewConflictError, ReviewError, TaggerError
+from tagger.errors import InterruptionError, ReviewConflictError, ReviewError, TaggerError
 from tagger.learning.dataset import read_examples
 from tagger.pipeline import Tagger
 from tagger.records import Row
@@ -24,10 +25,10 @@ from tagger.review.content import load_settings
 from tagger.review.feed import batch_of
 from tagger.review.items import Answer, BatchName, Filters, Role, State, Who
 from tagger.review.memory import recalled
-from tagger.review.store import ReviewStore
+from tagger.review.store import ReviewStore, review_path
 from tagger.rulebook import Rulebook
 
-from .conftest import Result
+from .conftest import DAY, Result
 
 ANN, BOB, CLEO = Who("ann"), Who("bob"), Who("cleo", Role.ADJUDICATOR)
 YES = Answer("controlled", "ndfeb_magnet", ("1C905.a.4",), "2 % Dy in the assay")
@@ -53,9 +54,9 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def batch(tagger: Tagger, source: Path, target: Path, review: str | None = None) -> Any:
+def batch(source: Path, target: Path, review: str | None = None) -> Any:
     options = BatchOptions(("name",), "sku", review=review)
-    return tag_catalogue(open_catalogue(source, target, options), target, options, tagger)
+    return tag_catalogue(open_catalogue([source], target, options), target, options, Setup(as_of=DAY))
 
 
 @pytest.fixture
@@ -67,13 +68,13 @@ def store(tmp_path: Path, book: Rulebook) -> Iterator[ReviewStore]:
 
 @pytest.fixture
 def filled(store: ReviewStore, tagger: Tagger, tmp_path: Path) -> ReviewStore:
-    batch(tagger, write(tmp_path / "in.csv"), tmp_path / "out.csv", str(tmp_path / "review.sqlite"))
+    batch(write(tmp_path / "in.csv"), tmp_path / "out.csv", str(tmp_path / "review.sqlite"))
     return store
 
 
 def test_a_batch_fills_the_queue_and_the_same_batch_adds_nothing(tagger: Tagger, tmp_path: Path, store_url: str) -> None:
     for _ in range(2):
-        summary = batch(tagger, write(tmp_path / "in.csv"), tmp_path / "out.csv", store_url)
+        summary = batch(write(tmp_path / "in.csv"), tmp_path / "out.csv", store_url)
         with ReviewStore.open(store_url, create=False) as store:
             lines = store.page().lines
             assert {line.row_id for line in lines} == {"00123", "00125", "00126"}
@@ -83,25 +84,26 @@ def test_a_batch_fills_the_queue_and_the_same_batch_adds_nothing(tagger: Tagger,
 
 def test_a_row_that_needs_nobody_any_more_leaves_the_queue(tagger: Tagger, filled: ReviewStore, tmp_path: Path) -> None:
     rows = [GOODS[0], ["00123", "pen"], *GOODS[2:]]
-    batch(tagger, write(tmp_path / "in.csv", rows), tmp_path / "out.csv", str(filled))
+    batch(write(tmp_path / "in.csv", rows), tmp_path / "out.csv", str(filled))
     assert {line.row_id for line in filled.page().lines} == {"00125", "00126"}
     assert filled.verify().broken == ()
 
 
-def test_a_run_that_fails_queues_nothing(tagger: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_fails_queues_nothing(book: Rulebook, tmp_path: Path) -> None:
     rows = [["sku", "name"], *([f"{n}", "NdFeB magnet N42"] for n in range(3000))]
-    seen = []
 
-    def stop(texts: Any) -> Any:
-        seen.append(1)
-        if len(seen) > 1:
+    class Impatient(Silence):
+        def rows(self, done: int, expected: int) -> None:
             raise KeyboardInterrupt
-        return Tagger.tag_many(tagger, texts)
 
-    monkeypatch.setattr(tagger, "tag_many", stop)
-    with pytest.raises(KeyboardInterrupt):
-        batch(tagger, write(tmp_path / "in.csv", rows), tmp_path / "out.csv")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.csv"]
+    options = BatchOptions(("name",), "sku")
+    source, target = write(tmp_path / "in.csv", rows), tmp_path / "out.csv"
+    with pytest.raises(InterruptionError):
+        tag_catalogue(open_catalogue([source], target, options), target, options, Setup(as_of=DAY), Impatient())
+    assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".")) == ["in.csv"]
+    batch(source, target)
+    with ReviewStore.open(review_path(target), book) as store:
+        assert store.stats().waiting == 3000
 
 
 def test_the_queue_of_an_older_tagger_is_replaced(tagger: Tagger, tmp_path: Path) -> None:
@@ -109,16 +111,16 @@ def test_the_queue_of_an_older_tagger_is_replaced(tagger: Tagger, tmp_path: Path
         old.execute("CREATE TABLE items (row_number INTEGER PRIMARY KEY)")
         old.execute("PRAGMA user_version = 1")
     old.close()
-    batch(tagger, write(tmp_path / "in.csv"), tmp_path / "out.csv")
+    batch(write(tmp_path / "in.csv"), tmp_path / "out.csv")
     with ReviewStore.open(tmp_path / "out.review.sqlite", create=False) as store:
         assert store.count() == 3
 
 
-def test_decided_texts_answer_their_next_appearance_in_any_batch(tagger: Tagger, filled: ReviewStore, tmp_path: Path) -> None:
+def test_decided_texts_answer_their_next_appearance_in_any_batch(filled: ReviewStore, tmp_path: Path) -> None:
     first = next(line.id for line in filled.page().lines if line.row_id == "00123")
     filled.decide(first, ANN, YES)
     again = write(tmp_path / "next.csv", [["sku", "name"], ["9", GOODS[1][1]], ["10", f"{GOODS[1][1]}!"], ["11", "pen"]])
-    assert batch(tagger, again, tmp_path / "next_out.csv", str(filled)).remembered == 1
+    assert batch(again, tmp_path / "next_out.csv", str(filled)).remembered == 1
     told, other, pen = read(tmp_path / "next_out.csv")
     assert (told["tag_outcome"], told["tag_codes"], told["tag_decided_by"]) == ("controlled", "1C905.a.4", "memory")
     assert (told["tag_reasons"], told["tag_questions"], told["tag_legal_status"]) == ("", "", "in_force")
@@ -133,7 +135,7 @@ def test_past_decisions_that_disagree_are_shown_not_resolved(tagger: Tagger, fil
     filled.decide(two, ANN, NO)
     filled.decide(two, BOB, NO)
     again = write(tmp_path / "next.csv", [["sku", "name"], ["9", GOODS[1][1]]])
-    batch(tagger, again, tmp_path / "next_out.csv", str(filled))
+    batch(again, tmp_path / "next_out.csv", str(filled))
     (row,) = read(tmp_path / "next_out.csv")
     assert (row["tag_outcome"], row["tag_decided_by"]) == ("review", "machine")
     assert row["tag_reasons"].startswith("RULE_MODEL_CONFLICT")
@@ -313,7 +315,7 @@ def test_settled_answers_are_written_back_and_nothing_else_changes(
     run: Callable[..., Result], tagger: Tagger, store: ReviewStore, tmp_path: Path, suffix: str
 ) -> None:
     out = tmp_path / f"out.{suffix}"
-    batch(tagger, write(tmp_path / "in.csv"), out, str(store))
+    batch(write(tmp_path / "in.csv"), out, str(store))
     before = cells_of(out)
     ids = {line.row_id: line.id for line in store.page().lines}
     store.decide(ids["00123"], ANN, YES)

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -81,10 +81,12 @@ def run_once(source: Path, target: Path, **options: object) -> None:
 
 
 def queue_of(target: Path) -> list[tuple[object, ...]]:
+    """What waits for a person: row number, row id, text, answer, figures."""
     connection = sqlite3.connect(review_path(target))
+    columns = "row_number, row_id, text, outcome, category, codes, reasons, confidence, margin, quantities"
     try:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-        return [row for name in tables for row in connection.execute(f"SELECT * FROM {name} ORDER BY rowid")]  # noqa: S608
+        query = f"SELECT {columns} FROM items JOIN findings ON item_id = id WHERE waiting ORDER BY row_number"  # noqa: S608
+        return list(connection.execute(query))
     finally:
         connection.close()
 
@@ -113,12 +115,13 @@ def test_each_answer_is_what_the_row_alone_would_get(tagger: Tagger, tmp_path: P
     for row in found:
         alone = tag_columns(tagger.tag(join_columns([row["name"]])))
         assert {name: row[name] for name in TAG_COLUMNS} == alone
-    noted = {n: (text, json.loads(quantities)) for n, _, text, *_, quantities, _, _, _, _ in queue_of(tmp_path / "out.jsonl")}
+    noted = {n: (text, json.loads(str(quantities))) for n, _, text, *_, quantities in queue_of(tmp_path / "out.jsonl")}
     for number, row in enumerate(found, 1):
         assert (number in noted) == (row["tag_outcome"] == "review")
         if number in noted:
             alone_quantities = tagger.tag(join_columns([row["name"]])).as_dict()["quantities"]
-            assert noted[number][1] == alone_quantities
+            keys = ("kind", "low", "unit", "start", "end")
+            assert [[q[k] for k in keys] for q in noted[number][1]] == [[q[k] for k in keys] for q in alone_quantities]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl.gz", "csv.zst", "parquet", "xlsx"])
@@ -131,14 +134,13 @@ def test_workers_change_nothing(tmp_path: Path, suffix: str) -> None:
 
 def test_a_distinct_description_is_read_once_across_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    through = Tagger.tag_many
+    through = Tagger.settles
 
-    def counted(self: Tagger, items: Iterator[object]) -> object:
-        items = list(items)  # type: ignore[assignment]
-        asked.extend(item.text for item in items)  # type: ignore[attr-defined]
-        return through(self, items)  # type: ignore[arg-type]
+    def counted(self: Tagger, texts: list[str]) -> list[bool]:
+        asked.extend(texts)
+        return through(self, texts)
 
-    monkeypatch.setattr(Tagger, "tag_many", counted)
+    monkeypatch.setattr(Tagger, "settles", counted)
     source = write(tmp_path / "in.csv", [(str(i), TEXTS[i % 7]) for i in range(500)])
     run_once(source, tmp_path / "out.csv", rows_at_once=30)
     assert sorted(asked) == sorted(TEXTS[:7])

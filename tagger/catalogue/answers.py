@@ -151,7 +151,7 @@ def work_out(tagger: Tagger, items: Sequence[Item]) -> list[Answer]:
     at_the_gate = tagger.settles([item.text for item in items])
     done = [is_done and not item.fault for is_done, item in zip(at_the_gate, items, strict=True)]
     rest = [item for item, is_done in zip(items, done, strict=True) if not is_done]
-    decisions = tagger.tag_many(Row("", item.text, item.extra) for item in rest)
+    decisions = tagger.tag_many((Row("", item.text, item.extra) for item in rest), gate=False)
     answers = iter([_answer(with_fault(d, item.fault)) for d, item in zip(decisions, rest, strict=True)])
     same = _answer(settled) if settled is not None else None
     return [same if is_done and same is not None else next(answers) for is_done in done]

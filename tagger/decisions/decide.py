@@ -132,9 +132,9 @@ def _about_none(scores: Scores, judged: Judged, context: Context) -> _Verdict:
         category = _likeliest({book.clause(r.code).category for r in met}, scores)
         own = _of(category, met, book)
         return _review(category, own, (Reason.RULE_MODEL_CONFLICT,), judged, book)
-    failed = {book.clause(r.code).category for r in judged.clauses}
+    failed = {book.clause(r.code).category for r in judged.clauses} | {item.category for item, _ in judged.unlisted}
     if failed and all(r.truth == Truth.NOT_MET for r in judged.clauses):
-        # whatever of these categories it may be, its clauses are failed
+        # whatever of these categories it may be, its clauses are failed, or it is a neighbour that is not listed
         sure = scores.probabilities[NONE] + sum(scores.probabilities[c] for c in failed)
         if sure >= settings.not_controlled:
             return _Verdict(Outcome.UNRELATED, NONE)

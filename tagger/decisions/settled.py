@@ -40,4 +40,5 @@ def settled(gate: Gate, context: Context) -> Decision:
         as_of=context.as_of.isoformat(),
         note="settled by the gate: everyday goods by its words, without a word that names a listed item or a figure that alone "
         f"meets a clause; of controlled and open texts the gate settles at most {gate.most_missed:.2%} (95 % bound)",
+        max_miss_rate=context.max_miss_rate,
     )

@@ -1,0 +1,117 @@
+"""The promise on automatic clearing: measured on calibration rows, chosen by the user, refused where the rows cannot carry it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tagger.errors import UsageError
+from tagger.learning.calibration import calibrate
+from tagger.learning.dataset import Example, read_examples
+from tagger.learning.evaluation import upper_bound
+from tagger.pipeline import Tagger
+from tagger.rulebook import Rulebook
+from tagger.scores.bundle import default_model, load_model
+from tagger.scores.clearing import Clearing, ClearingStep
+
+from .conftest import DAY, Result
+
+CLEARED = ("unrelated", "not_controlled")
+
+
+@pytest.fixture(scope="module")
+def calibration(root: Path, book: Rulebook) -> list[Example]:
+    return read_examples(root / "training_data" / "calibration", book.labels)
+
+
+def risky(examples: list[Example]) -> list[Example]:
+    return [e for e in examples if e.decision in ("controlled", "review")]
+
+
+def test_the_shipped_promise_is_what_the_calibration_rows_say(tagger: Tagger, calibration: list[Example]) -> None:
+    clearing = tagger.clearing
+    assert (clearing.rows, clearing.risky) == (len(calibration), len(risky(calibration)))
+    assert clearing.max_miss_rate == tagger.book.settings.clearing.max_miss_rate
+    assert clearing.rules_id == tagger.book.rules_id
+    answers = tagger.tag_many(e.text for e in calibration)
+    missed = sum(d.outcome in CLEARED and e in risky(calibration) for e, d in zip(calibration, answers, strict=True))
+    (step,) = [s for s in clearing.steps if s.strictness == clearing.strictness]
+    assert (step.missed, step.review) == (missed, sum(d.outcome == "review" for d in answers))
+    assert step.upper95 == pytest.approx(upper_bound(missed, clearing.risky))
+    assert step.upper95 <= clearing.max_miss_rate
+
+
+def test_a_stricter_promise_turns_cleared_rows_into_review_and_nothing_else(tagger: Tagger, calibration: list[Example]) -> None:
+    texts = [e.text for e in calibration][::3]
+    least = max(s.upper95 for s in tagger.clearing.steps if s.missed <= 3)
+    strict = Tagger(tagger.book, tagger.model, DAY, max_miss_rate=least)
+    assert strict.clearing.strictness > tagger.clearing.strictness
+    changed = 0
+    for lax, d in zip(tagger.tag_many(texts), strict.tag_many(texts), strict=True):
+        assert d.max_miss_rate == least
+        if lax.outcome != d.outcome:
+            assert lax.outcome in CLEARED
+            assert d.outcome == "review"
+            changed += 1
+    assert changed
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (0.0001, r"no promise of 0.01 %: \d+ risky calibration rows carry .* would be needed"),
+        (0.0, "is no share"),
+        (1.5, "is no share"),
+    ],
+)
+def test_a_promise_that_the_rows_cannot_carry_is_refused(tagger: Tagger, rate: float, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Tagger(tagger.book, tagger.model, DAY, max_miss_rate=rate)
+
+
+def test_a_promise_holds_for_its_rulebook_alone(tagger: Tagger) -> None:
+    other = replace(tagger.model, clearing=replace(tagger.model.clearing, rules_id="rules-000000000000"))
+    with pytest.raises(UsageError, match=r"calibrated with rules-000000000000.*run `tagger calibrate`"):
+        Tagger(tagger.book, other, DAY, max_miss_rate=0.05)
+    assert Tagger(tagger.book, other, DAY).tag("plastics granulator").outcome == "unrelated"
+
+
+def test_the_laxest_step_that_holds_is_taken_and_none_behind_one_that_fails() -> None:
+    figures = ((3.0, 0, 0, 0.01, 90), (2.0, 3, 0, 0.03, 80), (1.0, 2, 0, 0.02, 70))
+    clearing = Clearing("rules-1", 300, 299, 100, tuple(ClearingStep(*f) for f in figures))
+    assert clearing.promised(0.025).strictness == 3.0
+    assert clearing.promised(0.03).strictness == 1.0
+
+
+def test_calibrate_on_rows_of_ones_own(
+    run: Callable[..., Result], calibration: list[Example], book: Rulebook, tmp_path: Path
+) -> None:
+    rows = calibration[::2]
+    path = tmp_path / "own.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["item", "answer", "group"])
+        out.writerows([e.text, e.decision, e.category] for e in rows)
+    columns = ("--text", "item", "--decision", "answer", "--category", "group")
+    done = run("calibrate", str(path), "--out", str(tmp_path / "mine"), *columns)
+    assert done.status == 0, done.err
+    assert "of items that are controlled, or may be, are cleared automatically" in done.out
+    model = load_model(tmp_path / "mine")
+    assert (model.clearing.rows, model.clearing.risky) == (len(rows), len(risky(rows)))
+    assert model.model_id != load_model().model_id
+    assert (model.weights == load_model().weights).all()
+    done = run("tag", "plastics granulator", "--model", str(tmp_path / "mine"), "--json")
+    assert (done.status, '"unrelated"' in done.out) == (0, True)
+    done = run("calibrate", str(path), "--out", str(tmp_path / "strict"), *columns, "--max-miss-rate", "0.001")
+    assert done.status == 2
+    assert "no promise of 0.1 %" in done.err
+    assert not (tmp_path / "strict").exists()
+
+
+def test_calibrate_does_not_write_over_its_model(calibration: list[Example], book: Rulebook) -> None:
+    with pytest.raises(UsageError, match="is the model itself"):
+        calibrate(default_model(), calibration, default_model(), book)
