@@ -116,6 +116,15 @@ def test_the_queue_of_an_older_tagger_is_replaced(tagger: Tagger, tmp_path: Path
         assert store.count() == 3
 
 
+def test_a_row_that_comes_back_is_asked_again(store_url: str, book: Rulebook, tmp_path: Path) -> None:
+    """Text A waits, a later run of the batch has text B there, a still later one text A again."""
+    for name in ("NdFeB magnet N42", "steel bolt M8", "NdFeB magnet N42"):
+        batch(write(tmp_path / "in.csv", [["sku", "name"], ["1", name]]), tmp_path / "out.csv", store_url)
+        with ReviewStore.open(store_url, book) as store:
+            assert store.stats().waiting == (name != "steel bolt M8")
+            assert store.verify().broken == ()
+
+
 def test_decided_texts_answer_their_next_appearance_in_any_batch(filled: ReviewStore, tmp_path: Path) -> None:
     first = next(line.id for line in filled.page().lines if line.row_id == "00123")
     filled.decide(first, ANN, YES)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tagger.records import Decision, Row
 from tagger.review import content, counting, log, queries
 from tagger.review.items import Action, BatchName, Stage, State
-from tagger.review.schema import batches, findings, items, tags
+from tagger.review.schema import batches, events, findings, items, tags
 
 AT_ONCE = 500
 
@@ -92,9 +92,10 @@ def _values(prepared: Mapping[str, Any], batch: str, key: str) -> dict[str, Any]
 def _insert(connection: sa.Connection, batch: str, piece: Sequence[Mapping[str, Any]], who: str) -> int:
     keys = [values["item_key"] for values in piece]
     known = set(connection.execute(sa.select(items.c.item_key).where(items.c.item_key.in_(keys))).scalars())
+    revived = _revive(connection, keys, who)
     new = [values for values in {v["item_key"]: v for v in piece}.values() if values["item_key"] not in known]
     if not new:
-        return 0
+        return revived
     numbers = [values["row_number"] for values in new]
     there = sa.select(items).where(items.c.batch == batch, items.c.row_number.in_(numbers), items.c.waiting == sa.true())
     _supersede(connection, [dict(r) for r in connection.execute(there.order_by(items.c.id).with_for_update()).mappings()], who)
@@ -109,7 +110,25 @@ def _insert(connection: sa.Connection, batch: str, piece: Sequence[Mapping[str, 
     entries = [_added(id, values, who) for id, values in zip(ids, new, strict=True)]
     log.append(connection, entries)
     counting.change(connection, [({}, {**values, "id": id}) for id, values in zip(ids, new, strict=True)])
-    return len(new)
+    return revived + len(new)
+
+
+def _revive(connection: sa.Connection, keys: Sequence[str], who: str) -> int:
+    """Open items again that a run had superseded and a later one asks for again; what a person discarded stays so."""
+    last = sa.select(sa.func.max(events.c.seq)).where(events.c.item_id == items.c.id).correlate(items).scalar_subquery()
+    action = sa.select(events.c.action).where(events.c.seq == last).correlate(items).scalar_subquery()
+    query = sa.select(items).where(
+        items.c.item_key.in_(keys), items.c.state == str(State.DISCARDED), action == str(Action.SUPERSEDE)
+    )
+    gone = [dict(r) for r in connection.execute(query.order_by(items.c.id).with_for_update()).mappings()]
+    if not gone:
+        return 0
+    changed = {"state": str(State.OPEN), "stage": str(Stage.FIRST), "waiting": True}
+    connection.execute(sa.update(items).where(items.c.id.in_([row["id"] for row in gone])).values(changed))
+    why = "a later run of the batch asks again"
+    log.append(connection, [_moved(row, changed, Action.REOPEN, (who, why)) for row in gone])
+    counting.change(connection, [(row, {**row, **changed}) for row in gone])
+    return len(gone)
 
 
 def _added(id: int, values: Mapping[str, Any], who: str) -> log.Entry:
@@ -126,20 +145,11 @@ def _supersede(connection: sa.Connection, stale: Sequence[Mapping[str, Any]], wh
     for start in range(0, len(ids), AT_ONCE):
         connection.execute(sa.update(items).where(items.c.id.in_(ids[start : start + AT_ONCE])).values(changed))
     why = "a later run of the batch answers this row anew"
-    log.append(
-        connection,
-        [
-            log.Entry(
-                row["id"],
-                who,
-                Action.SUPERSEDE,
-                why,
-                queries.standing(row),
-                queries.standing({**row, **changed}),
-                row["model_id"],
-                row["rules_id"],
-            )
-            for row in stale
-        ],
-    )
+    log.append(connection, [_moved(row, changed, Action.SUPERSEDE, (who, why)) for row in stale])
     counting.change(connection, [(row, {**row, **changed}) for row in stale])
+
+
+def _moved(row: Mapping[str, Any], changed: Mapping[str, Any], action: Action, said: tuple[str, str]) -> log.Entry:
+    """The line of the log for an item that a run moves; ``said`` is by whom and why."""
+    stands = queries.standing({**row, **changed})
+    return log.Entry(row["id"], said[0], action, said[1], queries.standing(row), stands, row["model_id"], row["rules_id"])
