@@ -98,7 +98,7 @@ would be needed; give more labelled rows to `tagger calibrate`, or promise less
         if not held:
             raise UsageError(
                 f"no promise of {100 * max_miss_rate:.3g} %: {self.risky} risky calibration rows carry "
-                f"{100 * self.steps[0].upper95:.2g} % at best, and {_needed(max_miss_rate)} without a miss would be needed; "
+                f"{100 * self.steps[0].upper95:.3g} % at best, and {_needed(max_miss_rate)} without a miss would be needed; "
                 "give more labelled rows to `tagger calibrate`, or promise less"
             )
         return replace(self, max_miss_rate=max_miss_rate, strictness=held[-1].strictness)
