@@ -133,6 +133,13 @@ def show_summary(console: Console, summary: Summary) -> None:
         console.print(f"{summary.kept:,} row(s) had an answer and kept it")
     distinct = f", {summary.distinct:,} distinct descriptions answered" if summary.distinct < summary.rows else ""
     console.print(f"{summary.seconds:,.1f} s, {summary.rate:,.0f} rows/s{distinct}", soft_wrap=True, highlight=False)
+    promise = float(summary.made_with.get("max_miss_rate", 1))
+    if promise < 1:
+        console.print(
+            f"promise:      at most {100 * promise:.3g} % of items that are controlled, or may be, are cleared (95 % confidence)",
+            soft_wrap=True,
+            highlight=False,
+        )
     console.print(f"tagged:       {summary.target}", soft_wrap=True, highlight=False)
     console.print(f"review queue: {summary.review} ({summary.outcomes.get('review', 0):,} rows)", soft_wrap=True, highlight=False)
     if summary.remembered:

@@ -21,7 +21,6 @@ from tagger.records import TAG_COLUMNS, Decision, Row, join_columns, tag_columns
 from tagger.rulebook import COLUMNS, Rulebook, load_rulebook
 from tagger.scores.bundle import load_model
 from tagger.scores.classifier import Model
-from tagger.scores.clearing import Clearing
 from tagger.scores.strong import Settler, StrongRows
 
 if TYPE_CHECKING:
@@ -83,7 +82,9 @@ class Tagger:
         self._assumer = Assumer(self.assumptions, book, self.as_of)
         self._judge = ClauseJudge(book)
         self._rules = RuleJudge(book, self.as_of)
-        self.clearing = model.clearing if max_miss_rate is None else _promised(model.clearing, max_miss_rate, book)
+        self.clearing = model.clearing
+        if max_miss_rate is not None:
+            self.clearing = model.clearing.promised_with(max_miss_rate, book.rules_id)
         self._context = Context(
             book, self.as_of, model.model_id, self.assumptions.id, self.clearing.strictness, self.clearing.max_miss_rate
         )
@@ -286,16 +287,6 @@ class Tagger:
         decisions = self.tag_many([Row(*row) for row in zip(ids, texts, cells, strict=True)])
         tags = pd.DataFrame([tag_columns(d) for d in decisions], index=frame.index, columns=list(TAG_COLUMNS))
         return pd.concat([frame.drop(columns=[c for c in TAG_COLUMNS if c in frame.columns]), tags], axis=1)
-
-
-def _promised(clearing: Clearing, max_miss_rate: float, book: Rulebook) -> Clearing:
-    """A promise of the user's own; it holds only for the rulebook with which it was measured."""
-    if clearing.steps and clearing.rules_id != book.rules_id:
-        raise UsageError(
-            f"the model was calibrated with {clearing.rules_id}, the rulebook is {book.rules_id}: run `tagger calibrate` with this "
-            "rulebook, or leave --max-miss-rate out"
-        )
-    return clearing.promised(max_miss_rate)
 
 
 def _row(item: str | Row | Mapping[str, Any] | None, position: int) -> Row:

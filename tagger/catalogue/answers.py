@@ -21,6 +21,7 @@ from tagger.assumptions import Assumptions, load_assumptions
 from tagger.records import NUMBER_TAGS, TAG_COLUMNS, YES_NO_TAGS, Decision, Outcome, Reason, Row, tag_columns
 from tagger.review.memory import Past, recalled
 from tagger.rulebook import Rulebook, load_rulebook
+from tagger.scores.clearing import Clearing
 
 if TYPE_CHECKING:
     from tagger.pipeline import Tagger
@@ -92,16 +93,20 @@ class Setup:
         book = load_rulebook(self.rules)
         held = load_assumptions(self.assumptions, book) if self.assumptions else Assumptions()
         manifest = read_manifest(Path(self.model) if self.model else default_model())
-        return About(book, held, str(manifest["model_id"]))
+        clearing = Clearing.from_dict(manifest["clearing"])
+        if self.max_miss_rate is not None:
+            clearing = clearing.promised_with(self.max_miss_rate, book.rules_id)
+        return About(book, held, str(manifest["model_id"]), clearing)
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The rulebook, the assumptions and the name of the model of a run."""
+    """The rulebook, the assumptions, the name of the model and the promise of a run."""
 
     book: Rulebook
     assumptions: Assumptions
     model_id: str
+    clearing: Clearing
 
 
 class Desk:

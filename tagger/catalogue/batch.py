@@ -200,7 +200,8 @@ def tag_catalogue(table: Source, target: Path, options: BatchOptions, setup: Set
         "rules": about.book.rules_id,
         "assumptions": about.assumptions.id,
         "as_of": setup.as_of.isoformat(),
-        "promise": f"miss rate {setup.max_miss_rate or 'of the model'}, gate {'as set' if setup.gate is None else 'off'}",
+        "max_miss_rate": f"{about.clearing.max_miss_rate:g}",
+        "gate": "as set" if setup.gate is None else str(setup.gate),
         "version": _version(),
         "options": options.lasting,
     }

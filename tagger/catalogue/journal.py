@@ -32,6 +32,8 @@ _CHANGED = {
     "as_of": "the day for the legal status",
     "options": "an option of the command",
     "version": "the version of tagger",
+    "max_miss_rate": "the promise (--max-miss-rate)",
+    "gate": "the gate (--gate)",
 }
 
 

@@ -103,6 +103,21 @@ would be needed; give more labelled rows to `tagger calibrate`, or promise less
             )
         return replace(self, max_miss_rate=max_miss_rate, strictness=held[-1].strictness)
 
+    def promised_with(self, max_miss_rate: float, rules_id: str) -> Clearing:
+        """A promise of the user's own; it holds only for the rulebook with which it was measured.
+
+        Raises
+        ------
+        UsageError
+            Where the rulebook is another one, or as :meth:`promised`.
+        """
+        if self.steps and self.rules_id != rules_id:
+            raise UsageError(
+                f"the model was calibrated with {self.rules_id}, the rulebook is {rules_id}: run `tagger calibrate` with this "
+                "rulebook, or leave --max-miss-rate out"
+            )
+        return self.promised(max_miss_rate)
+
     def tell(self) -> str:
         """The promise in one line.
 
