@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from tagger.facts.tokens import CJK
+from tagger.facts.tokens import TOKEN
 from tagger.records import Facts, Quantity, Span
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
     from spacy.vocab import Vocab
-
-_TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
 
 
 def to_doc(facts: Facts, vocab: Vocab | None = None) -> Doc:
@@ -68,7 +65,7 @@ def _words(text: str) -> tuple[list[str], list[bool]]:
     """Tokens, and whether a single space follows each; other white space is a token of its own, so that nothing is lost."""
     words: list[str] = []
     spaces: list[bool] = []
-    for token in _TOKEN.findall(text):
+    for token in TOKEN.findall(text):
         after_a_word = token[0] == " " and bool(words) and not spaces[-1] and not words[-1].isspace()
         if after_a_word:
             spaces[-1] = True

@@ -23,7 +23,7 @@ from tagger.law import LexiconTerm
 from tagger.records import CleanText, Term
 
 CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
+TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
 _Hit = tuple[int, int, str, str]  # first and last character, concept, kind of match
 GLUE = "\x1f"  # between the tokens of a term in a dictionary key; no text holds it after normalising
 JOINTS = str.maketrans("-_/\n", "    ")
@@ -73,7 +73,7 @@ def tokens(text: str) -> tuple[list[str], list[int]]:
     >>> tokens("3.6V锂离子cell 18650x2 H=42±3")[0]
     ['3', '.', '6', 'V', '锂', '离', '子', 'cell', '18650', 'x', '2', 'H', '=', '42', '±', '3']
     """
-    pieces = _TOKEN.findall(text)
+    pieces = TOKEN.findall(text)
     places = [0, *accumulate(map(len, pieces))]
     words: list[str] = []
     starts: list[int] = []
@@ -179,7 +179,7 @@ class TermMatcher:
 
     def _hits(self, clean: CleanText) -> list[_Hit]:
         joined = clean.folded.replace("-", " ").replace("_", " ").replace("/", " ").replace("\n", " ")
-        pieces = _TOKEN.findall(joined)
+        pieces = TOKEN.findall(joined)
         odd = _ODD_SPACE.search(joined) is not None
         words = tokens(joined)[0] if odd else [piece for piece in pieces if piece != " "]
         found = self._phrases(list(map(stem, words)))
