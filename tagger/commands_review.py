@@ -171,12 +171,13 @@ def review_decide(
     rules: RulesOption = None,
 ) -> None:
     """Answer an item in the stage it is in: first opinion, second opinion or adjudication."""
+    from tagger.review.content import family
     from tagger.review.items import Answer
 
     with _store(review, rules, book=True) as store:
         who = _who(store, as_)
         item = store.item(id, who)
-        named = category or ("none" if outcome == "unrelated" else item.category)
+        named = category or ("none" if outcome == "unrelated" else family(item, store.book))
         codes = tuple(code or ()) or (item.codes if outcome == "controlled" and len(item.codes) == 1 else ())
         answer = Answer(outcome, named, codes, why, not beyond_text)
         if same:
@@ -387,6 +388,8 @@ def review_work(
     rules: RulesOption = None,
 ) -> None:
     """Go through the queue by keyboard: 1 to 9 answer, s skip, u undo, n next, q quit."""
+    from tagger.review.content import family
+
     chosen = _filters(None, category=category, reason=reason, batch=batch, lang=lang)
     with _store(review, rules, book=True) as store:
         who = _who(store, as_)
@@ -394,7 +397,7 @@ def review_work(
         item = store.next(who, chosen)
         while item is not None:
             _show(item)
-            choices = _choices(item)
+            choices = _choices(item, family(item, store.book))
             for number, choice in enumerate(choices, 1):
                 typer.echo(f"  {number}  {_said(choice)}")
             key = _key("1-9 answer, s skip, u undo, n next, q quit: ")
@@ -451,14 +454,14 @@ def _key(ask: str) -> str:
     return line.strip()[:1].lower() if line else "q"
 
 
-def _choices(item: Item) -> list[Answer]:
+def _choices(item: Item, listed: str) -> list[Answer]:
     """Answers to choose from by one key: each clause in question, all of them, none, another thing."""
     from tagger.review.items import Answer
 
     codes = item.codes[: _MOST_CHOICES - 3]
-    single = [Answer("controlled", item.category, (code,)) for code in codes]
-    together = [Answer("controlled", item.category, item.codes)] if len(item.codes) > 1 else []
-    failed = [Answer("not_controlled", item.category)] if item.category != "none" else []
+    single = [Answer("controlled", listed, (code,)) for code in codes]
+    together = [Answer("controlled", listed, item.codes)] if len(item.codes) > 1 else []
+    failed = [Answer("not_controlled", listed)] if listed != "none" else []
     return [*single, *together, *failed, Answer("unrelated", "none")]
 
 

@@ -21,7 +21,7 @@ from tagger.errors import InterruptionError, ReviewConflictError, ReviewError, T
 from tagger.learning.dataset import read_examples
 from tagger.pipeline import Tagger
 from tagger.records import Row
-from tagger.review.content import load_settings
+from tagger.review.content import family, load_settings
 from tagger.review.feed import batch_of
 from tagger.review.items import Answer, BatchName, Filters, Role, State, Who
 from tagger.review.memory import recalled
@@ -123,6 +123,20 @@ def test_a_row_that_comes_back_is_asked_again(store_url: str, book: Rulebook, tm
         with ReviewStore.open(store_url, book) as store:
             assert store.stats().waiting == (name != "steel bolt M8")
             assert store.verify().broken == ()
+
+
+def test_an_item_that_is_likely_nothing_listed_is_still_asked_about_its_clause(
+    store: ReviewStore, tagger: Tagger, book: Rulebook
+) -> None:
+    d = tagger.tag("NdFeB magnet N42")
+    doubtful = replace(d, category="none", confidence=0.6, probabilities={"none": 0.6, "ndfeb_magnet": 0.4})
+    store.add([(Row("1", "magnetic holder N42"), doubtful, 1)], BatchName("b", "k", "s", ("name",), "sku"))
+    (line,) = store.page(Filters()).lines
+    item = store.item(line.id, CLEO)
+    assert (item.category, item.suspected) == ("none", True)
+    assert family(item, book) == "ndfeb_magnet"
+    done = store.decide(line.id, CLEO, Answer("controlled", family(item, book), ("1C905.a.4",), "assay: 0.2 % Dy"))
+    assert done.state in (State.DECIDED, State.SECOND_OPINION)
 
 
 def test_decided_texts_answer_their_next_appearance_in_any_batch(filled: ReviewStore, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 from tagger.errors import ReviewError
 from tagger.records import Decision, Quantity, Row, Truth, quantity_dict
+from tagger.review.items import Item
+from tagger.rulebook import Rulebook
 
 _NONE = "none"
 _SCRIPTS = (
@@ -186,7 +188,13 @@ def suspected(d: Decision, settings: ReviewSettings) -> bool:
     """Whether an item may be controlled: a clause met or in question, or the categories together likely enough."""
     if any(c.truth != Truth.NOT_MET and c.code in d.codes for c in d.clauses):
         return True
-    return d.category != _NONE and 1.0 - d.probabilities.get(_NONE, 0.0) >= settings.suspected_probability
+    return bool(d.probabilities) and 1.0 - d.probabilities.get(_NONE, 0.0) >= settings.suspected_probability
+
+
+def family(item: Item, book: Rulebook | None) -> str:
+    """The category that an item's clauses are of: where the likeliest suggestion is none, that of what is asked about."""
+    known = {clause.code: clause.category for clause in book.clauses} if book is not None else {}
+    return known.get(item.codes[0], item.category) if item.category == _NONE and item.codes else item.category
 
 
 def risk(d: Decision) -> float:

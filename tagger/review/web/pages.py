@@ -159,9 +159,10 @@ def item_page(here: Visit, id: int, status: int = 200, fault: str = "", form: di
     truths = {c["code"]: c["truth"] for c in found.clauses}
     length = len(found.text) if whole else views.LONGEST_SHOWN
     answering = turn in ("mine", "free")
-    offered = (
-        views.choices(found, views.suggested(found, near), names, needs_why=store.settings.reason_for_clearing) if answering else []
-    )
+    offered = []
+    if answering:
+        suggestion = views.suggested(found, near, names.book)
+        offered = views.choices(found, suggestion, names, needs_why=store.settings.reason_for_clearing)
     return here.page(
         "item.html",
         status,
@@ -251,7 +252,7 @@ def bulk_page(here: Visit, id: int, status: int = 200, fault: str = "", form: di
     except ReviewError:
         raise Refused(404, "not_found") from None
     together = store.bulk(id, here.who)
-    suggestion = views.suggested(found, store.similar(id))
+    suggestion = views.suggested(found, store.similar(id), here.room.book)
     return here.page(
         "bulk.html",
         status,

@@ -11,6 +11,7 @@ from typing import Any
 
 from tagger.errors import RulebookError
 from tagger.records import Truth
+from tagger.review.content import family
 from tagger.review.items import Answer, Item, Line, Opinion, Similar, Stage, State
 from tagger.review.web.messages import Messages
 from tagger.rulebook import Rulebook
@@ -129,11 +130,13 @@ def encoded(answer: Answer) -> str:
 
 def choices(item: Item, suggestion: Answer | None, names: Names, *, needs_why: bool) -> list[Choice]:
     """The answers that an item offers, at most nine: 1 controlled, 2 not controlled, 3 unrelated, then the less likely ones."""
-    answers = [a for a in (_controlled(item, item.codes), _not_controlled(item, item.category), Answer("unrelated", _NONE)) if a]
+    listed = family(item, names.book)
+    first = (_controlled(item, item.codes, listed), _not_controlled(item, listed, listed), Answer("unrelated", _NONE))
+    answers = [a for a in first if a]
     if len(item.codes) > 1:
-        answers += [a for code in item.codes if (a := _controlled(item, (code,)))]
-    others = sorted(((p, c) for c, p in item.probabilities.items() if c not in (item.category, _NONE)), reverse=True)
-    answers += [a for p, c in others if p >= _LEAST_LIKELY and (a := _not_controlled(item, c))]
+        answers += [a for code in item.codes if (a := _controlled(item, (code,), listed))]
+    others = sorted(((p, c) for c, p in item.probabilities.items() if c not in (listed, _NONE)), reverse=True)
+    answers += [a for p, c in others if p >= _LEAST_LIKELY and (a := _not_controlled(item, c, listed))]
     if suggestion is not None and not any(suggestion.agrees_with(a) for a in answers):
         answers.insert(MOST_CHOICES - 1, suggestion)
     return [
@@ -149,28 +152,29 @@ def choices(item: Item, suggestion: Answer | None, names: Names, *, needs_why: b
     ]
 
 
-def _controlled(item: Item, codes: Sequence[str]) -> Answer | None:
+def _controlled(item: Item, codes: Sequence[str], listed: str) -> Answer | None:
     met = [c["code"] for c in item.clauses if c["code"] in codes and c["truth"] == Truth.MET]
-    return Answer("controlled", item.category, tuple(met or codes)) if codes and item.category != _NONE else None
+    return Answer("controlled", listed, tuple(met or codes)) if codes and listed != _NONE else None
 
 
-def _not_controlled(item: Item, category: str) -> Answer | None:
+def _not_controlled(item: Item, category: str, listed: str) -> Answer | None:
     if category == _NONE:
         return None
-    return Answer("not_controlled", category, tuple(item.codes) if category == item.category else ())
+    return Answer("not_controlled", category, tuple(item.codes) if category == listed else ())
 
 
-def suggested(item: Item, similar: Sequence[Similar]) -> Answer | None:
+def suggested(item: Item, similar: Sequence[Similar], book: Rulebook) -> Answer | None:
     """What the text itself, or a past answer to the same text, speaks for; None where it does not settle the item."""
     past = next((s.answer for s in similar if s.likeness == 1.0 and s.same_rules and s.answer.from_text), None)
     if past is not None and not item.conflict:
         return Answer(past.outcome, past.category, past.codes)
     truths = {c["truth"] for c in item.clauses if c["code"] in item.codes}
+    listed = family(item, book)
     if Truth.MET in truths:
-        return _controlled(item, item.codes)
+        return _controlled(item, item.codes, listed)
     if item.category == _NONE and not item.codes:
         return Answer("unrelated", _NONE)
-    return _not_controlled(item, item.category) if truths == {Truth.NOT_MET} else None
+    return _not_controlled(item, listed, listed) if truths == {Truth.NOT_MET} else None
 
 
 class Names:
