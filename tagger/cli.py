@@ -454,23 +454,22 @@ def evaluate(
     from tagger.learning.evaluation import evaluate as measure
     from tagger.learning.evaluation import evaluation_dict
     from tagger.records import Row
-    from tagger.rulebook import load_rulebook
 
     if report is not None:
+        from tagger.files import write_text
         from tagger.learning.report import write_report
         from tagger.page import check_pictures
 
         check_pictures()
-    examples = read_labelled(source, load_rulebook(rules).labels, LabelColumns(text, decision, category))
     tagger = _load(model, rules, as_of, assumptions, max_miss_rate)
+    examples = read_labelled(source, tagger.book.labels, LabelColumns(text, decision, category))
     other = _load(against, rules, as_of, assumptions, max_miss_rate) if against else None
     rows = [Row(e.id, e.text) for e in examples]
     found = measure(examples, tagger.tag_many(rows))
     before = measure(examples, other.tag_many(rows)) if other else None
     if report is not None:
         write_report(found, report, str(source))
-        beside = report.with_suffix(".json")
-        beside.write_text(json.dumps(evaluation_dict(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write_text(report.with_suffix(".json"), json.dumps(evaluation_dict(found), ensure_ascii=False, indent=1) + "\n")
     if as_json:
         figures = evaluation_dict(found) | ({"against": evaluation_dict(before)} if before else {})
         typer.echo(json.dumps(figures, ensure_ascii=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tagger.law import Clause, Figure, Parameter, Rule
+from tagger.law import Clause, Figure, Parameter, Rule, shown_value
 from tagger.records import Decision, Outcome, Span, Truth, show_quantity
 from tagger.rulebook import Rulebook
-from tagger.timeline import LegalStatus, status_changes
+from tagger.timeline import LegalStatus, status_changes, turning_days, turns
 
 if TYPE_CHECKING:
     from tagger.catalogue.batch import Preview
     from tagger.catalogue.summary import Summary
     from tagger.catalogue.tagged import Comparison
-    from tagger.learning.evaluation import Evaluation, Share
+    from tagger.learning.evaluation import Evaluation
     from tagger.scores.clearing import Clearing
 
 COLOURS = {"controlled": "bold red", "not_controlled": "green", "unrelated": "dim", "review": "bold yellow"}
@@ -249,12 +250,9 @@ def _show_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
 
 
 def _parameter(p: Parameter | Figure) -> str:
-    value = " / ".join(
-        f"{v:g}" if isinstance(v, float) else str(v) for v in (p.value if isinstance(p.value, tuple) else (p.value,))
-    )
     alternative = f" (alternative {p.alt})" if isinstance(p, Parameter) and p.alt else ""
     note = f"; {p.note}" if p.note else ""
-    return f"{p.quantity.replace('_', ' ')} {p.operator} {value} {p.unit}".rstrip() + alternative + note
+    return f"{p.quantity.replace('_', ' ')} {p.operator} {shown_value(p.value)} {p.unit}".rstrip() + alternative + note
 
 
 def show_status(console: Console, book: Rulebook, on: dt.date) -> None:
@@ -324,17 +322,9 @@ def changes_dict(book: Rulebook, first: dt.date, last: dt.date) -> dict[str, Any
 
 def _rule_steps(book: Rulebook, rule: Rule, first: dt.date, last: dt.date) -> list[tuple[dt.date, LegalStatus]]:
     """Days between two on which a rule with dates of its own changes its status."""
-    a = book.announcement(rule.announcement)
-    one = dt.timedelta(days=1)
-    ends = [d + one for d in (rule.suspended_until, a.suspended_until, a.extension_reported_until) if d]
-    days = sorted({d for d in (rule.effective, a.effective, a.suspended_from, *ends) if d and first < d <= last})
-    steps, state = [], book.rule_status(rule, first).state
-    for day in days:
-        status = book.rule_status(rule, day)
-        if status.state != state:
-            steps.append((day, status))
-            state = status.state
-    return steps
+    own = [rule.effective, rule.suspended_until and rule.suspended_until + dt.timedelta(days=1)]
+    days = [*turning_days(book.announcement(rule.announcement)), *(day for day in own if day)]
+    return turns(days, partial(book.rule_status, rule), first, last)
 
 
 def show_kinds(console: Console, book: Rulebook) -> None:
@@ -363,7 +353,7 @@ def show_evaluation(console: Console, e: Evaluation) -> None:
     table = Table(title=f"{e.rows:,} labelled rows, {e.model_id}, {e.rules_id}", title_justify="left")
     for name in ("", "rows", "of", "share", "upper 95 % bound"):
         table.add_column(name, justify="right" if name else "left")
-    for name, share in _shares(e):
+    for name, share in e.shares:
         table.add_row(name, f"{share.hits:,}", f"{share.rows:,}", f"{share.rate:.2%}", f"{share.upper95:.2%}")
     console.print(table)
     console.print(
@@ -377,23 +367,12 @@ def show_evaluation(console: Console, e: Evaluation) -> None:
         console.print(Text(_one_line(line)), soft_wrap=True)
 
 
-def _shares(e: Evaluation) -> tuple[tuple[str, Share], ...]:
-    return (
-        ("controlled rows cleared", e.false_clear),
-        ("controlled or undetermined rows cleared", e.false_clear_open),
-        ("harmless rows called controlled", e.false_alarm),
-        ("rows for a person", e.review),
-        ("decidable rows decided rightly", e.decided_rightly),
-        ("rows with the right code", e.code_hits),
-    )
-
-
 def show_gain(console: Console, before: Evaluation, after: Evaluation) -> None:
     """Print what one model gains or loses against another on the same rows."""
     table = Table(title=f"{before.model_id} -> {after.model_id}, the same {after.rows:,} rows", title_justify="left")
     for name in ("", "before", "after", "change"):
         table.add_column(name, justify="right" if name else "left")
-    for (name, old), (_, new) in zip(_shares(before), _shares(after), strict=True):
+    for (name, old), (_, new) in zip(before.shares, after.shares, strict=True):
         table.add_row(name, f"{old.hits:,} of {old.rows:,}", f"{new.hits:,} of {new.rows:,}", f"{new.hits - old.hits:+,}")
     for name, was, now in (
         ("category: accuracy", before.accuracy, after.accuracy),

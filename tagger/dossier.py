@@ -15,7 +15,7 @@ from tagger import __version__
 from tagger.errors import UsageError
 from tagger.facts.readable import readable
 from tagger.files import replacing
-from tagger.law import Clause, Parameter
+from tagger.law import Clause, Parameter, shown_value
 from tagger.records import ClauseResult, Decision, Outcome, Quantity, show_quantity, show_range
 from tagger.rulebook import Rulebook
 
@@ -162,11 +162,8 @@ def _clause(result: ClauseResult, clause: Clause, d: Decision, book: Rulebook) -
 def _asked(p: Parameter, book: Rulebook) -> str:
     kind = book.kinds.get(p.quantity)
     name = f"{kind.name_en} {kind.name_zh}" if kind else p.quantity.replace("_", " ")
-    value = " / ".join(
-        f"{v:g}" if isinstance(v, float) else str(v) for v in (p.value if isinstance(p.value, tuple) else (p.value,))
-    )
     alternative = f" (alternative 之一: {p.alt})" if p.alt else ""
-    return f"{name} {p.operator} {value} {p.unit}".rstrip() + alternative
+    return f"{name} {p.operator} {shown_value(p.value)} {p.unit}".rstrip() + alternative
 
 
 def _stated(p: Parameter, quantities: Sequence[Quantity], book: Rulebook) -> str:

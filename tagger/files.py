@@ -34,6 +34,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text as UTF-8, lines ending alike on every machine; half characters of broken exports stay legible."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

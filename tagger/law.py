@@ -574,6 +574,19 @@ class ClauseFile(Strict):
     unlisted: tuple[Unlisted, ...] = field(default=())
 
 
+def shown_value(value: object) -> str:
+    """A figure or a list of words of the law as text.
+
+    Examples
+    --------
+    >>> shown_value(5.0), shown_value(("gallium", "germanium"))
+    ('5', 'gallium / germanium')
+    """
+    if isinstance(value, tuple):
+        return " / ".join(shown_value(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def plain(value: Any) -> Any:
     """A table of this file as plain JSON, for :func:`restored`."""
     if is_dataclass(value) and not isinstance(value, type):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tagger.errors import UsageError
-from tagger.files import replacing
+from tagger.files import write_text
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2530; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
@@ -52,8 +52,7 @@ def write_page(path: Path, title: str, parts: Iterable[str]) -> None:
     ]
     page = "\n".join([*head, *parts, "</body></html>"])
     try:
-        with replacing(path) as temporary:
-            temporary.write_text(page, encoding="utf-8", errors="replace")
+        write_text(path, page)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from tagger.law import Announcement, Rule
@@ -107,19 +108,27 @@ def status_changes(announcements: Iterable[Announcement], start: dt.date, end: d
     """
     changes = []
     for a in announcements:
-        steps = [(day, legal_status(a, day).state) for day in _turning_days(a) if start < day <= end]
-        state = legal_status(a, start).state
-        turns = []
-        for day, new in steps:
-            if new != state:
-                turns.append((day, new))
-                state = new
-        if turns:
-            changes.append(StatusChange(a.id, legal_status(a, start), legal_status(a, end), tuple(turns)))
+        steps = tuple((day, status.state) for day, status in turns(turning_days(a), partial(legal_status, a), start, end))
+        if steps:
+            changes.append(StatusChange(a.id, legal_status(a, start), legal_status(a, end), steps))
     return changes
 
 
-def _turning_days(a: Announcement) -> list[dt.date]:
+def turns(
+    days: Iterable[dt.date], status_on: Callable[[dt.date], LegalStatus], start: dt.date, end: dt.date
+) -> list[tuple[dt.date, LegalStatus]]:
+    """Days after ``start`` and up to ``end`` on which a legal status changes, of the ``days`` on which it may."""
+    found: list[tuple[dt.date, LegalStatus]] = []
+    state = status_on(start).state
+    for day in sorted(d for d in set(days) if start < d <= end):
+        status = status_on(day)
+        if status.state != state:
+            found.append((day, status))
+            state = status.state
+    return found
+
+
+def turning_days(a: Announcement) -> list[dt.date]:
     """Days on which the status of an announcement may change."""
     first = [a.issued, a.effective, a.suspended_from]
     after = [d + _DAY for d in (a.suspended_until, a.extension_reported_until, a.runs_until) if d]

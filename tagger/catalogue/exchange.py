@@ -6,13 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tagger.catalogue.tables import Batch, cell_text, check_target, open_sink, open_source
+from tagger.catalogue.tables import Batch, NoSource, cell_text, check_target, open_sink, open_source
 from tagger.errors import ReviewConflictError, ReviewError, UsageError
-from tagger.files import replacing
+from tagger.files import write_text
 from tagger.learning.dataset import LANGUAGES
 from tagger.review.items import ANSWERED, ANSWERS, Answer, Filters, Item, Who
 from tagger.review.queries import stamp_of
@@ -80,17 +80,17 @@ def export_items(store: ReviewStore, target: Path, filters: Filters | None = Non
     if suffix == ".json":
         check_target(target.with_suffix(".jsonl"))
         tasks = [_task(item) for item in items]
-        _write(target, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
-        _write(target.with_suffix(".xml"), LABEL_CONFIG)
+        write_text(target, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
+        write_text(target.with_suffix(".xml"), LABEL_CONFIG)
         return len(tasks)
     check_target(target)
     if suffix in (".jsonl", ".ndjson"):
         lines = [json.dumps(_plain(item), ensure_ascii=False) + "\n" for item in items]
-        _write(target, "".join(lines))
+        write_text(target, "".join(lines))
         return len(lines)
     longest = _XLSX_TEXT if suffix == ".xlsx" else None
     count = 0
-    with open_sink(target, _Nothing(target), COLUMNS) as sink:
+    with open_sink(target, NoSource(target), COLUMNS) as sink:
         for piece in _pieces(items):
             sink.write(Batch([[] for _ in piece]), [_cells(item, longest) for item in piece])
             count += len(piece)
@@ -106,24 +106,6 @@ def _pieces(items: Iterator[Item]) -> Iterator[list[Item]]:
             piece = []
     if piece:
         yield piece
-
-
-@dataclass(slots=True)
-class _Nothing:
-    """A source without columns of its own: all that is written is added, and so neutralised for spreadsheets."""
-
-    path: Path
-    columns: list[str] = field(default_factory=list)
-    about: str = ""
-
-    def batches(self, size: int) -> Iterator[Batch]:
-        """No rows."""
-        return iter(())
-
-
-def _write(target: Path, text: str) -> None:
-    with replacing(target) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _cells(item: Item, longest: int | None) -> list[Any]:
@@ -336,7 +318,7 @@ def export_training(store: ReviewStore, target: Path, data: Path | None = None) 
             latest[item.text] = item
     wanted = [item for text, item in latest.items() if text.strip() and text not in disputed]
     fresh = [item for item in wanted if _key(item.text) not in known]
-    _write(target, "".join(json.dumps(_training_row(item), ensure_ascii=False) + "\n" for item in fresh))
+    write_text(target, "".join(json.dumps(_training_row(item), ensure_ascii=False) + "\n" for item in fresh))
     return Trained(len(fresh), len(wanted) - len(fresh), len(disputed))
 
 

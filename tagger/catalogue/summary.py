@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tagger.files import replacing
+from tagger.files import write_text
 from tagger.records import TAG_COLUMNS, Outcome
 
 _OUTCOME, _CATEGORY, _CODES, _CONFIDENCE, _REASONS, _NEAR, _MARGIN, _DECIDED_BY = (
@@ -151,6 +151,4 @@ def _plain(r: Risky, rank: str) -> dict[str, Any]:
 
 def write_summary(summary: Summary, path: Path) -> None:
     """Write summary.json."""
-    with replacing(path) as temporary:
-        text = json.dumps(summary_dict(summary), ensure_ascii=False, indent=1) + "\n"
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_text(path, json.dumps(summary_dict(summary), ensure_ascii=False, indent=1) + "\n")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagger.catalogue.tables import Batch, cell_text, open_sink, open_source
+from tagger.catalogue.tables import Batch, NoSource, cell_text, open_sink, open_source
 from tagger.errors import UsageError
 from tagger.records import TAG_COLUMNS
 
@@ -204,21 +204,8 @@ def _pairs(cell: str) -> Iterator[tuple[str, str]]:
 def write_questions(asks: Sequence[Ask], target: Path) -> None:
     """Write the questions as a table, one a line, with an empty column for the answer; the suffix chooses the format."""
     columns = ("supplier", "question_en", "question_zh", "items", "answer")
-    with open_sink(target, _Nothing(target), columns) as sink:
+    with open_sink(target, NoSource(target), columns) as sink:
         sink.write(Batch([[] for _ in asks]), [[a.supplier, a.en, a.zh, ", ".join(a.rows), ""] for a in asks])
-
-
-@dataclass(slots=True)
-class _Nothing:
-    """A source without columns of its own: all that is written is added, and so neutralised for spreadsheets."""
-
-    path: Path
-    columns: list[str] = field(default_factory=list)
-    about: str = ""
-
-    def batches(self, size: int) -> Iterator[Batch]:
-        """No rows."""
-        return iter(())
 
 
 def letters(asks: Sequence[Ask]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 from tagger.facts.readable import readable
-from tagger.law import Clause, Condition, Kind, Parameter, Unlisted
+from tagger.law import Clause, Condition, Kind, Parameter, Unlisted, shown_value
 from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Span, Term, Truth
 from tagger.rulebook import FIGURE, Rulebook, concepts_of
 
@@ -313,7 +313,7 @@ class ClauseJudge:
             half_open.append(any(math.isinf(q.high) or q.low in (0.0, -math.inf) for q, _ in pairs))
             margins += [m for _, m in outcomes if m is not None]
             for q, _ in pairs:
-                says = f"{p.quantity} {self._in_unit(q, p.unit)} against {p.operator} {_plain(p.value)} {p.unit}".strip()
+                says = f"{p.quantity} {self._in_unit(q, p.unit)} against {p.operator} {shown_value(p.value)} {p.unit}".strip()
                 says += f" ({q.derived_from})" if q.derived_from else ""
                 shown.append(_evidence(facts, q.span, says, clause.code))
         decided = {t for t, is_bound in zip(truths, half_open, strict=True) if not (is_bound and t == Truth.UNKNOWN)}
@@ -343,7 +343,7 @@ class ClauseJudge:
         if p.ask_en:
             return Question(p.ask_en, p.ask_zh)
         kind = self._book.kinds[p.quantity]
-        bound = f"{p.operator} {_plain(p.value)} {p.unit}".strip()
+        bound = f"{p.operator} {shown_value(p.value)} {p.unit}".strip()
         return Question(
             f"What is the {kind.name_en}, in {p.unit}? ({clause.code}: {bound})",
             f"{kind.name_zh}是多少{p.unit}？（{clause.code}：{bound}）",
@@ -500,10 +500,3 @@ def _shown(facts: Facts, term: Term, says: str, code: str) -> Evidence:
 
 def _evidence(facts: Facts, span: Span, says: str, code: str) -> Evidence:
     return Evidence(span, facts.clean.original[span.start : span.end], says, code)
-
-
-def _plain(value: object) -> str:
-    """A figure of the law as text."""
-    if isinstance(value, tuple):
-        return " / ".join(_plain(v) for v in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -13,7 +13,7 @@ from tagger.decisions.clauses import ClauseJudge, Judged
 from tagger.decisions.decide import Context, decide
 from tagger.errors import UsageError
 from tagger.facts.reader import FactReader, term_index
-from tagger.learning.dataset import Example, data_fingerprint
+from tagger.learning.dataset import RISKY, Example, data_fingerprint
 from tagger.learning.evaluation import CLEARED, upper_bound
 from tagger.records import Facts, Outcome, Row, Scores
 from tagger.rulebook import Rulebook
@@ -23,8 +23,6 @@ from tagger.scores.clearing import Clearing, ClearingStep
 from tagger.scores.conformal import conformalize
 from tagger.scores.features import Ngrams, flags, ngrams
 from tagger.scores.strong import Settler, StrongRows
-
-RISKY = ("controlled", "review")  # labels of rows that no answer may clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
         Rows that the model was not fitted on. A category with too few of them keeps its threshold of the prediction sets.
     book : Rulebook
     """
-    probabilities = softmax(model.logits(corpus.facts, [j.marks for j in corpus.judged])[0] / model.temperature + model.bias)
+    probabilities = model.predict_proba(corpus.facts, [j.marks for j in corpus.judged])
     own = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
     model = replace(model, set_thresholds=np.where(own > 0, own, model.set_thresholds))
     return replace(model, clearing=measure_clearing(corpus, model, book))

@@ -15,6 +15,7 @@ FIELDS = ("id", "lang", "text", "category", "decision", "code", "why", "source",
 REVIEWED = "reviewed"
 LANGUAGES = ("en", "zh", "ja", "de", "ko", "ru", "es")
 DECISIONS = ("controlled", "not_controlled", "review", "unrelated")
+RISKY = ("controlled", "review")  # decisions of rows that no answer may clear
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,18 @@ class Evaluation:
     slices: dict[str, dict[str, dict[str, float]]]
     worst: tuple[Mistake, ...]
 
+    @property
+    def shares(self) -> tuple[tuple[str, Share], ...]:
+        """The shares in words, what matters most first."""
+        return (
+            ("controlled rows cleared", self.false_clear),
+            ("controlled or undetermined rows cleared", self.false_clear_open),
+            ("harmless rows called controlled", self.false_alarm),
+            ("rows for a person", self.review),
+            ("decidable rows decided rightly", self.decided_rightly),
+            ("rows with the right code", self.code_hits),
+        )
+
 
 def evaluate(examples: Sequence[Example], decisions: Sequence[Decision]) -> Evaluation:
     """Compare answers with labels.

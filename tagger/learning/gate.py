@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tagger.facts.reader import term_index
 from tagger.law import GateSettings
-from tagger.learning.dataset import Example
+from tagger.learning.dataset import RISKY, Example
 from tagger.learning.evaluation import LEVEL, upper_bound
 from tagger.rulebook import Rulebook
 from tagger.scores.gate import BITS, Column, Gate, Mask, ngrams, read_column
@@ -20,7 +20,6 @@ from tagger.scores.strong import StrongRows
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-OPEN = ("controlled", "review")  # rows that no gate should settle
 _LEAST_TEXTS = 2
 _REGULARISATION = 30.0
 _STRONG_WEIGHT = 0.3  # of rows that the scan keeps back anyway: the gate is fitted for the others
@@ -55,7 +54,7 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     texts = [e.text for e in examples]
     column = read_column(texts)
     everyday = np.array([e.decision == "unrelated" for e in examples])
-    open_ = np.array([e.decision in OPEN for e in examples])
+    open_ = np.array([e.decision in RISKY for e in examples])
     controlled = np.array([e.decision == "controlled" for e in examples])
     settings = book.settings.gate
     strong = StrongRows(book, term_index(book)).find(texts, column)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tagger.learning.evaluation import Evaluation, Share
+from tagger.learning.evaluation import Evaluation
 from tagger.page import picture, svg, table, text, write_page
 
 
@@ -32,7 +32,7 @@ def _page(e: Evaluation, about: str) -> list[str]:
         "<h1>Evaluation</h1>",
         f"<p class='note'>{text(about)}; {e.rows:,} rows, {text(e.model_id)}, {text(e.rules_id)}</p>",
         "<h2>What matters</h2>",
-        table(("", "rows", "of", "share", "upper 95 % bound"), _shares(e)),
+        table(("", "rows", "of", "share", "upper 95 % bound"), _share_rows(e)),
         "<h2>Categories</h2>",
         f"<p>macro-F1 {e.macro_f1:.3f}, accuracy {e.accuracy:.3f}, calibration error {e.ece:.3f}, AUGRC {e.augrc:.4f}</p>",
         table(("category", "rows", "precision", "recall", "F1"), _category_rows(e)),
@@ -52,16 +52,8 @@ def _page(e: Evaluation, about: str) -> list[str]:
 _SLICE_HEAD = ("", "rows", "category right", "review", "controlled rows", "false clears", "false alarms")
 
 
-def _shares(e: Evaluation) -> list[tuple[str, ...]]:
-    named: list[tuple[str, Share]] = [
-        ("controlled rows that were cleared", e.false_clear),
-        ("controlled or undetermined rows that were cleared", e.false_clear_open),
-        ("harmless rows called controlled", e.false_alarm),
-        ("rows for a person", e.review),
-        ("decidable rows decided rightly without a person", e.decided_rightly),
-        ("rows with the right code", e.code_hits),
-    ]
-    return [(name, f"{s.hits:,}", f"{s.rows:,}", f"{s.rate:.2%}", f"{s.upper95:.2%}") for name, s in named]
+def _share_rows(e: Evaluation) -> list[tuple[str, ...]]:
+    return [(name, f"{s.hits:,}", f"{s.rows:,}", f"{s.rate:.2%}", f"{s.upper95:.2%}") for name, s in e.shares]
 
 
 def _category_rows(e: Evaluation) -> list[tuple[str, ...]]:

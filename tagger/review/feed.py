@@ -17,7 +17,6 @@ from tagger.records import Decision, Outcome, Row
 from tagger.review.content import dump, load_settings
 from tagger.review.filling import prepare
 from tagger.review.items import BatchName
-from tagger.review.memory import recalled
 from tagger.review.store import ReviewStore
 from tagger.rulebook import Rulebook
 
@@ -38,40 +37,13 @@ def batch_of(target: Path, source: Path, text: Sequence[str] = (), id: str | Non
 
 @dataclass(slots=True)
 class Feed:
-    """Takes the decisions of a run, piece by piece; see :func:`feeding`."""
+    """Takes the answered rows of a run; see :func:`feeding`."""
 
     batch: BatchName
     book: Rulebook
     store: ReviewStore | None
     spool: IO[str]
     taken: list[range] = field(default_factory=list)
-    remembered: int = 0
-
-    def take(self, rows: Sequence[Row], decisions: Sequence[Decision], first: int) -> list[Decision]:
-        """Answer from memory what people decided before, and keep what is for review.
-
-        Parameters
-        ----------
-        rows : sequence of Row
-        decisions : sequence of Decision
-            Of the machine, in the same order.
-        first : int
-            Number of the first row.
-
-        Returns
-        -------
-        list of Decision
-            As they should be written.
-        """
-        answers = list(decisions)
-        if self.store is not None:
-            past = self.store.recall([(row.text, d.rules_id) for row, d in zip(rows, answers, strict=True)])
-            answers = [recalled(d, p, self.book) for d, p in zip(answers, past, strict=True)]
-        self.remembered += sum(d.decided_by == "memory" for d in answers)
-        for number, (row, d) in enumerate(zip(rows, answers, strict=True), first):
-            self.keep(row, d, number)
-        self.taken.append(range(first, first + len(answers)))
-        return answers
 
     def keep(self, row: Row, d: Decision, number: int) -> None:
         """Keep one answered row where it is for review."""

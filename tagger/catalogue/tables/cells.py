@@ -43,6 +43,19 @@ class Source(Protocol):
         """Batches of up to ``size`` rows, in order."""
 
 
+@dataclass(slots=True)
+class NoSource:
+    """A source without columns of its own: all that is written is added, and so neutralised for spreadsheets."""
+
+    path: Path
+    columns: list[str] = field(default_factory=list)
+    about: str = ""
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """No rows."""
+        return iter(())
+
+
 class Sink(Protocol):
     """A table that is written in batches."""
 
