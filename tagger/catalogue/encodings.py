@@ -35,6 +35,8 @@ _BINARY = {
 _CANDIDATES = ["gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "cp1251", "cp1250"]
 _SAMPLE = 1 << 18
 _PIECE = 1 << 20
+_START = 4096  # bytes by which a binary file is known
+_FEW_CONTROLS = 16  # control characters that damage may leave in a small table
 _FEW = 20  # a file is of an encoding although bytes are broken where it has this many good characters for each broken byte
 ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that could not be decoded, as ``surrogateescape`` keeps them
 
@@ -108,7 +110,9 @@ def detect_encoding(path: Path) -> str:
     wide = _wide(head)
     if wide:
         return wide
-    if sum(1 for b in head[:4096] if b < 32 and b not in b"\t\n\r\x1a") > 0.05 * len(head[:4096]):
+    start = head[:_START]
+    controls = sum(1 for b in start if b < 32 and b not in b"\t\n\r\x1a")
+    if controls > max(_FEW_CONTROLS, 0.05 * len(start)):
         raise CatalogueError(f"{path} is a binary file, not a table: export the table as CSV or XLSX")
     if decodes(path, "utf-8") or _nearly(path, "utf-8"):
         return "utf-8"
