@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tagger.records import CleanText
 
+_MARKS = "™℠"  # no letters of the name in front of them
 # Signs that mean the same to a reader of figures, where NFKC keeps them apart.
 _SAME = {
     **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
@@ -37,8 +38,10 @@ _SAME = {
     "」": "]",
     "『": "[",
     "』": "]",
-    "\u00a0": " ",
-    "\u3000": " ",
+    **dict.fromkeys("\u00a0\u3000", " "),
+    **dict.fromkeys(_MARKS, " "),
+    **dict.fromkeys("´\u02b9", "'"),
+    "…": ".",
 }
 _AWKWARD_ASCII = re.compile(r"[&<\x00-\x1f\x7f]|\s\s")
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
@@ -82,12 +85,13 @@ def _awkward() -> re.Pattern[str]:
             *range(0xFB00, 0xFE30),
             *range(0xFF00, 0x10000),
         )
-        if len(unicodedata.normalize("NFKC", chr(code))) > 1 or chr(code) in _SUPERSCRIPT
+        if (len(unicodedata.normalize("NFKC", chr(code))) > 1 or chr(code) in _SUPERSCRIPT) and chr(code) not in _SAME
     ]
     kinds = [
         _ENTITY,
         _TAG,
         f"[{_INVISIBLE}]",
+        rf"[{_MARKS}](?!\w)",
         r"[\x00-\x08\x0e-\x1f\x7f-\x9f]",
         f"[{re.escape(''.join(several))}]",
         r"\s{2,}",
@@ -104,10 +108,10 @@ def is_awkward(character: str) -> bool:
 
     Examples
     --------
-    >>> [is_awkward(c) for c in ("a", "，", "㎥", "\u0301", "\u200b", " ")]
-    [False, False, True, True, True, False]
+    >>> [is_awkward(c) for c in ("a", "，", "㎥", "\u0301", "\u200b", " ", "™")]
+    [False, False, True, True, True, False, False]
     """
-    if character.isspace():
+    if character.isspace() or character in _MARKS:
         return False
     return _awkward().search(character) is not None or _awkward().search(f"a{character}") is not None
 
@@ -172,6 +176,8 @@ def _replace(found: str, before: str) -> str:
         if re.match(r"</?su[pb]\b", found, re.IGNORECASE):
             return "^" if found[1] != "/" and found[3] in "pP" and before.isdigit() else ""
         return "\n" if re.match(r"</?(?:br|p|li|tr|div|h\d)\b", found, re.IGNORECASE) else " "
+    if found in _MARKS:
+        return ""
     if found in _SUPERSCRIPT:
         plain = unicodedata.normalize("NFKC", found).replace("−", "-")
         starts_power = before.isdigit() and before not in _SUPERSCRIPT

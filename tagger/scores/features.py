@@ -23,7 +23,7 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)
 _SPACE = ord(" ")
 _FIRST_WIDE = 0x2E80  # from here on a character is about a syllable or a word
 _NO_WORD = re.compile(r"[\W_]+")
-_BUCKET_BITS = 18
+_BUCKET_BITS = 20
 _LONGEST = 3000  # characters of a text that are scored: longer ones say what they are at their beginning
 
 Hashes = NDArray[np.uint32]
@@ -152,19 +152,19 @@ class Vocabulary:
         buckets = hashes >> np.uint32(32 - _BUCKET_BITS)
         at, ends = self._buckets[buckets], self._buckets[buckets + np.uint32(1)]
         open_ = np.flatnonzero(at < ends)
+        at, ends, wanted = at[open_], ends[open_], hashes[open_]
         while len(open_):  # as often as the fullest bucket has hashes
-            places = at[open_]
-            hit = self.hashes[places] == hashes[open_]
-            found[open_[hit]] = places[hit]
-            at[open_] += 1
-            open_ = open_[~hit & (places + 1 < ends[open_])]
+            hit = self.hashes[at] == wanted
+            found[open_[hit]] = at[hit]
+            left = np.flatnonzero(~hit & (at + 1 < ends))
+            open_, at, ends, wanted = open_[left], at[left] + 1, ends[left], wanted[left]
         return found
 
     @cached_property
-    def _buckets(self) -> NDArray[np.int64]:
+    def _buckets(self) -> NDArray[np.int32]:
         """Where the hashes with the same leading bits begin: a few steps from there are quicker than a binary search."""
         leading = np.arange((1 << _BUCKET_BITS) + 1, dtype=np.uint64) << np.uint64(32 - _BUCKET_BITS)
-        return np.searchsorted(self.hashes.astype(np.uint64), leading).astype(np.int64)
+        return np.searchsorted(self.hashes.astype(np.uint64), leading).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)

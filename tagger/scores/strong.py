@@ -63,6 +63,7 @@ class PhraseScan:
                 self._levels[len(words) - 1].ends[node] |= 1 << self._groups.index(group)
         for level in self._levels:
             level.freeze()
+        self._first = self._levels[0].look_up(np.arange(self._words))[0]  # which words a phrase begins with
 
     def find(self, column: Column) -> dict[str, Mask]:
         """Rows that hold a phrase, group by group."""
@@ -71,15 +72,17 @@ class PhraseScan:
             self._numbers.clear()
         numbers = np.fromiter(map(self._numbers.__getitem__, words), dtype=np.int64, count=len(words))
         found = np.zeros(len(column.starts), dtype=np.uint32)
-        at = np.flatnonzero(numbers)
+        at = np.flatnonzero(self._first[numbers])
         begins, nodes = rows[at], np.zeros(len(at), dtype=np.int64)
         for level in self._levels:
             within = at < len(rows)
             at, begins, nodes = at[within], begins[within], nodes[within]
             hit, nodes, ends = level.look_up(nodes * self._words + numbers[at])
             hit &= rows[at] == begins
-            np.bitwise_or.at(found, begins[hit], ends[hit])
-            at, begins, nodes = at[hit] + 1, begins[hit], nodes[hit]
+            at, begins, nodes, ends = at[hit], begins[hit], nodes[hit], ends[hit]
+            last = np.flatnonzero(ends)
+            np.bitwise_or.at(found, begins[last], ends[last])
+            at = at + 1
         return {group: (found & np.uint32(1 << n)) != 0 for n, group in enumerate(self._groups)}
 
 
