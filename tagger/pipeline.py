@@ -90,7 +90,7 @@ class Tagger:
         )
         self._settler = self._settled = None
         if model.gate is not None and (book.settings.gate.on if gate is None else gate):
-            self._settler = Settler(model.gate, StrongRows(book, self._facts.index))
+            self._settler = Settler(model.gate, StrongRows(book, self._facts.terms))
             self._settled = settled(model.gate, self._context)
 
     @classmethod

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger.facts.reader import FactReader, term_index
+from tagger.facts.reader import FactReader, term_matcher
 from tagger.learning.dataset import Example, read_examples
 from tagger.learning.evaluation import upper_bound
 from tagger.learning.gate import certified_threshold, train_gate
@@ -117,7 +117,7 @@ def test_the_scan_finds_every_row_with_a_term_of_a_listed_item_or_a_strong_figur
     examples = read_examples(root / "training_data", book.labels)
     facts = FactReader(book).read([Row(e.id, e.text) for e in examples])
     column = read_column([e.text for e in examples])
-    found = StrongRows(book, term_index(book)).find([e.text for e in examples], column)
+    found = StrongRows(book, term_matcher(book)).find([e.text for e in examples], column)
     for f, is_strong, is_readable in zip(facts, found, column.readable, strict=True):
         named = any(t.concept in book.nouns for t in f.terms)
         figured = any(f"figure:{q.kind}" in book.nouns and q.high > 0 for q in f.quantities)

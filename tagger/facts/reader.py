@@ -31,8 +31,7 @@ class FactReader:
     """
 
     def __init__(self, book: Rulebook) -> None:
-        self.index = term_index(book)
-        self._terms = TermMatcher(self.index)
+        self.terms = term_matcher(book)
         self._negation = NegationReader(book.negation)
         self._book = book
         self._longest = book.settings.decision.longest_text
@@ -46,7 +45,7 @@ class FactReader:
         """Facts of each row, in order."""
         faults = [_fault(row.text, self._longest) for row in rows]
         cleans = [normalise(row.text[: self._longest]) for row in rows]
-        terms = self._terms.find_all(cleans)
+        terms = self.terms.find_all(cleans)
         return [
             Facts(row, clean, self._negation.mark(found, clean), self._figures(clean), fault)
             for row, clean, found, fault in zip(rows, cleans, terms, faults, strict=True)
@@ -56,14 +55,14 @@ class FactReader:
         return self._quantities.read(clean) if has_digit(clean.folded) else ()
 
 
-def term_index(book: Rulebook) -> TermIndex:
-    """The terms of a rulebook, ready to be looked up; kept from start to start."""
+def term_matcher(book: Rulebook) -> TermMatcher:
+    """Finds the terms of a rulebook; their index is kept from start to start."""
     kept = recall("terms", book.rules_id, _CACHED)
     if isinstance(kept, list) and len(kept) == len(_PARTS):
-        return TermIndex(*kept)
+        return TermMatcher(TermIndex(*kept))
     index = TermIndex.of(book.terms)
     keep("terms", book.rules_id, _CACHED, [getattr(index, part) for part in _PARTS])
-    return index
+    return TermMatcher(index)
 
 
 def _fault(text: str, longest: int) -> str:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
+from Stemmer import Stemmer
+
 from tagger.facts.text import normalise
 from tagger.law import LexiconTerm
 from tagger.records import CleanText, Term
@@ -43,7 +45,7 @@ def stem(word: str) -> str:
     if len(word) < 4 or not word.isalpha():
         return word
     if _CYRILLIC.search(word):
-        return str(_russian().stemWord(word))
+        return str(Stemmer("russian", 0).stemWord(word))  # one of its own: a stemmer must not serve two threads
     word = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
     if word.endswith("ies") and len(word) > 4:
         word = word[:-3] + "y"
@@ -56,13 +58,6 @@ def stem(word: str) -> str:
     if len(word) >= 7 and word.endswith("e"):
         return word[:-1]
     return word
-
-
-@lru_cache(maxsize=1)
-def _russian():  # type: ignore[no-untyped-def]  # snowballstemmer ships no types
-    import snowballstemmer
-
-    return snowballstemmer.stemmer("russian")
 
 
 def tokens(text: str) -> tuple[list[str], list[int]]:
@@ -163,7 +158,7 @@ class TermMatcher:
     """
 
     def __init__(self, terms: Iterable[LexiconTerm] | TermIndex) -> None:
-        index = terms if isinstance(terms, TermIndex) else TermIndex.of(terms)
+        self.index = index = terms if isinstance(terms, TermIndex) else TermIndex.of(terms)
         self._entries = index.entries
         self._single, self._pairs, self._longer = index.single, index.pairs, index.longer
         self._first = {pair.partition(GLUE)[0] for pair in index.pairs}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tagger.decisions.clauses import ClauseJudge, Judged
 from tagger.decisions.decide import Context, decide
 from tagger.errors import UsageError
-from tagger.facts.reader import FactReader, term_index
+from tagger.facts.reader import FactReader, term_matcher
 from tagger.learning.dataset import RISKY, Example, data_fingerprint
 from tagger.learning.evaluation import CLEARED, upper_bound
 from tagger.records import Facts, Outcome, Row, Scores
@@ -186,7 +186,7 @@ class _Answers:
 def _settled(corpus: Corpus, model: Model, book: Rulebook) -> list[bool]:
     if model.gate is None or not book.settings.gate.on:
         return [False] * len(corpus.examples)
-    settles = Settler(model.gate, StrongRows(book, term_index(book))).settles([e.text for e in corpus.examples])
+    settles = Settler(model.gate, StrongRows(book, term_matcher(book))).settles([e.text for e in corpus.examples])
     return [bool(value) for value in settles]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.facts.reader import term_index
+from tagger.facts.reader import term_matcher
 from tagger.law import GateSettings
 from tagger.learning.dataset import RISKY, Example
 from tagger.learning.evaluation import LEVEL, upper_bound
@@ -57,7 +57,7 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     open_ = np.array([e.decision in RISKY for e in examples])
     controlled = np.array([e.decision == "controlled" for e in examples])
     settings = book.settings.gate
-    strong = StrongRows(book, term_index(book)).find(texts, column)
+    strong = StrongRows(book, term_matcher(book)).find(texts, column)
     scores, familiar = np.zeros(len(texts)), np.zeros(len(texts))
     for fit_rows, test_rows in folds:
         fitted = _fit(column.part(fit_rows), everyday[fit_rows], strong[fit_rows], settings)

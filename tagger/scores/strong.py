@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.facts.text import normalise
-from tagger.facts.tokens import CJK, GLUE, JOINTS, TermIndex, TermMatcher, stem, tokens
+from tagger.facts.tokens import CJK, GLUE, JOINTS, TermMatcher, stem, tokens
 from tagger.law import QuantityFile, Units
 from tagger.rulebook import FIGURE, Rulebook
 from tagger.scores.gate import Column, Gate, Indices, Mask, fold, read_column, words_of
@@ -131,25 +131,24 @@ class StrongRows:
     ----------
     book : Rulebook
         Its ``nouns`` are what counts.
-    index : TermIndex
+    matcher : TermMatcher
         Of its terms.
 
     Examples
     --------
-    >>> from tagger.facts.reader import term_index
+    >>> from tagger.facts.reader import term_matcher
     >>> from tagger.rulebook import load_rulebook
     >>> from tagger.scores.gate import read_column
     >>> book = load_rulebook()
-    >>> strong = StrongRows(book, term_index(book))
+    >>> strong = StrongRows(book, term_matcher(book))
     >>> texts = ["USB cable", "Granulation-kettles, 6 m3", "pouch 330 Wh/kg", "pouch 3.7 V 5 Ah 60 g", "pouch 60 g"]
     >>> strong.find(texts, read_column(texts)).tolist()
     [False, True, True, True, False]
     """
 
-    def __init__(self, book: Rulebook, index: TermIndex) -> None:
+    def __init__(self, book: Rulebook, matcher: TermMatcher) -> None:
         self._concepts = book.nouns
-        self._index = index
-        self._matcher = TermMatcher(index)
+        self._matcher = matcher
         kinds = {name.removeprefix(FIGURE) for name in book.nouns if name.startswith(FIGURE)}
         self._figures = _FigurePhrases(kinds, book.units, book.quantities)
 
@@ -172,8 +171,9 @@ class StrongRows:
         return PhraseScan(self._figures)
 
     def _terms(self) -> Iterator[tuple[list[str], str]]:
-        strong = {n for n, entry in enumerate(self._index.entries) if entry[0] in self._concepts}
-        for table in (self._index.single, self._index.longer):
+        index = self._matcher.index
+        strong = {n for n, entry in enumerate(index.entries) if entry[0] in self._concepts}
+        for table in (index.single, index.longer):
             for key, numbers in table.items():
                 if not strong.isdisjoint(numbers):
                     yield key.split(GLUE), _TERM
