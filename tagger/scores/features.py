@@ -1,7 +1,9 @@
 """Features of a text: hashed character and word n-grams over a whole column at once, and flags from its facts.
 
-No Python runs per n-gram: the texts are joined to one array of code points, every n-gram gets a 32-bit hash by numpy, and a
-vocabulary of hashes (kept from training) says which ones count. Training and inference call the same functions.
+The head of a text, what stands before the first word of purpose or break ("flow meter" of "flow meter for filling machine"),
+tells best what the thing itself is; its words count once more, apart and as much as all the rest. No Python runs per n-gram:
+the texts are joined to one array of code points, every n-gram gets a 32-bit hash by numpy, and a vocabulary of hashes (kept
+from training) says which ones count. Training and inference call the same functions.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.facts.tokens import CJK
 from tagger.records import Facts
 
 CHARACTER_NGRAMS = (2, 3, 4, 5)
@@ -21,10 +24,17 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2
 _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 2**64))
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 _SPACE = ord(" ")
+_HEAD = np.uint32(1)  # the last bit of a hash
 _FIRST_WIDE = 0x2E80  # from here on a character is about a syllable or a word
 _NO_WORD = re.compile(r"[\W_]+")
 _BUCKET_BITS = 20
 _LONGEST = 3000  # characters of a text that are scored: longer ones say what they are at their beginning
+# Behind these stands what a thing is for, or something else; they are part of the model, as the lengths of the n-grams are.
+_BREAK = re.compile(r"\b(?:for|used|für|zum|zur|для|para|per)\b|用于|用於|适用|適用|用の|向け|용\b|[,;:(|/]")
+_LEAST_HEAD = 8  # characters that are head in any case
+_HEAD_WORDS = 12
+_WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])[^\W\d_])+")
+_END = "$"  # behind the last word of a head, so that the pair of both tells which one it is
 
 Hashes = NDArray[np.uint32]
 Rows = NDArray[np.int64]
@@ -33,7 +43,7 @@ Part = tuple[Rows, Hashes, NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class Ngrams:
-    """Hashes of all n-grams of some texts, with the row each belongs to.
+    """Hashes of all n-grams of some texts, with the row each belongs to; those of heads are odd, the others even.
 
     ``basic`` marks those that tell whether a text is familiar: single Han, Kana and Hangul characters, and three characters
     of other scripts. Longer ones of a text in a known language are mostly new.
@@ -49,7 +59,7 @@ def ngrams(facts: Sequence[Facts]) -> Ngrams:
     """Hash the n-grams of a column.
 
     Character n-grams of 2 to 5 run over words padded with spaces, digits taken as one; single characters count where they are
-    Han, Kana or Hangul; word n-grams of 1 and 2 keep digits.
+    Han, Kana or Hangul; word n-grams of 1 and 2 keep digits. Of the head only words count, without digits.
 
     Parameters
     ----------
@@ -60,14 +70,32 @@ def ngrams(facts: Sequence[Facts]) -> Ngrams:
     Ngrams
         One entry for every occurrence.
     """
-    texts = [f" {_NO_WORD.sub(' ', f.clean.folded[:_LONGEST]).strip()} " for f in facts]
-    joined = "".join(texts)
-    codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
-    lengths = np.fromiter((len(t) for t in texts), dtype=np.int64, count=len(texts))
-    rows = np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
-    parts = [*_character_ngrams(codes, rows), *_word_ngrams(codes, rows)]
+    folded = [f.clean.folded[:_LONGEST] for f in facts]
+    codes, rows = _codes([f" {_NO_WORD.sub(' ', text).strip()} " for text in folded])
+    parts = [(row, hashes & ~_HEAD, basic) for row, hashes, basic in (*_character_ngrams(codes, rows), *_word_ngrams(codes, rows))]
+    parts += [(row, hashes | _HEAD, basic) for row, hashes, basic in _word_ngrams(*_codes([_head(text) for text in folded]))]
     found, hashes, basic = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    return Ngrams(found, hashes, basic, len(texts))
+    return Ngrams(found, hashes, basic, len(folded))
+
+
+def _codes(texts: Sequence[str]) -> tuple[NDArray[np.uint64], Rows]:
+    """The characters of all texts in one array, and the row of each."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
+    lengths = np.fromiter((len(t) for t in texts), dtype=np.int64, count=len(texts))
+    return codes, np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
+
+
+def _head(text: str) -> str:
+    """The words of a text up to its first break.
+
+    Examples
+    --------
+    >>> _head("coriolis flow meter m15 for electrolyte filling"), _head("石墨化炉用石墨电极 φ400")
+    (' coriolis flow meter m $ ', ' 石 墨 化 炉 用 石 墨 电 极 φ $ ')
+    """
+    found = _BREAK.search(text, _LEAST_HEAD)
+    words = _WORD.findall(text[: found.start()] if found else text)[:_HEAD_WORDS]
+    return f" {' '.join(words)} {_END} "
 
 
 def _character_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[Part]:
@@ -179,7 +207,7 @@ class Matrix:
 
 
 def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
-    """Tf-idf over the vocabulary: each n-gram counts once a text, rows have length one.
+    """Tf-idf over the vocabulary: each n-gram counts once a text; those of the head have length one, and so have the others.
 
     ``familiar_share`` is the share of a text's basic n-grams that the vocabulary holds.
     """
@@ -192,8 +220,9 @@ def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
     cells = cells[np.diff(cells, prepend=-1) != 0]  # np.unique takes several times as long
     rows, columns = cells // width, cells % width
     data = vocabulary.idf[columns]
-    norm = np.sqrt(np.bincount(rows, weights=data.astype(np.float64) ** 2, minlength=found.texts))
-    data = (data / np.maximum(norm, 1e-12)[rows]).astype(np.float32)
+    part = 2 * rows + (vocabulary.hashes[columns] & _HEAD)
+    norm = np.sqrt(np.bincount(part, weights=data.astype(np.float64) ** 2, minlength=2 * found.texts))
+    data = (data / np.maximum(norm, 1e-12)[part]).astype(np.float32)
     ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=found.texts))]).astype(np.int64)
     return Matrix(data, columns, ends, width, familiar)
 

@@ -20,7 +20,7 @@ from tagger.cache import keep, recall
 from tagger.facts.text import is_awkward, one_to_one
 from tagger.facts.tokens import CJK
 
-BITS = 18
+BITS = 20
 CHARACTER_NGRAMS = (2, 3, 4)
 LONGEST = 4000  # characters; longer texts take the full road
 JOINTS = "-_/"  # between the words of a term they count as spaces
