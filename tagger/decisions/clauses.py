@@ -360,11 +360,13 @@ def _attained(q: Quantity) -> Quantity:
 
 
 def _outermost(spans: Iterable[Span]) -> list[Span]:
-    """The spans that lie in no other one."""
+    """The spans that lie in no other one; those that overlap ("electrolyte filling", "filling line") are one."""
     outer: list[Span] = []
     for span in sorted(set(spans), key=lambda s: (s.start, -s.end)):
-        if not outer or span.end > outer[-1].end:
+        if not outer or span.start >= outer[-1].end:
             outer.append(span)
+        elif span.end > outer[-1].end:
+            outer[-1] = Span(outer[-1].start, span.end)
     return outer
 
 
