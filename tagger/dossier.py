@@ -149,7 +149,7 @@ def _clause(result: ClauseResult, clause: Clause, d: Decision, book: Rulebook) -
     combined = f" The figures combine as '{clause.combine}'." if len(clause.parameters) > 1 else ""
     yield Paragraph(f"{clause.title_en} ({announcement.number} {announcement.number_zh}).{combined}{margin}")
     rows = [(_asked(p, book), _stated(p, d.quantities, book)) for p in clause.parameters]
-    rows += [(f"{c.ask_en} {c.ask_zh}", _words((*c.any_of, *c.denied_by), result)) for c in clause.conditions]
+    rows += [(f"{c.ask_en} {c.ask_zh}", _words((*c.any_of, *c.assumed_by, *c.denied_by), result)) for c in clause.conditions]
     if rows:
         yield Grid(("The clause asks 条款要求", "The text says 原文情况"), tuple(rows))
     words = "; ".join(dict.fromkeys(f"“{e.text}” {e.says}" for e in result.evidence if e.text))

@@ -150,6 +150,7 @@ class Condition(Strict):
     ask_en: str
     ask_zh: str
     denied_by: tuple[str, ...] = ()
+    assumed_by: tuple[str, ...] = ()  # states it as long as nothing speaks against it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

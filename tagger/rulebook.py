@@ -51,7 +51,7 @@ from tagger.timeline import LegalStatus, legal_status, rule_status
 DATA = Path(__file__).parent / "data"
 SEAL = "seal.json"
 LANGUAGES = ("en", "zh", "ja", "de", "ko", "ru", "es", "any")
-FIGURE = "figure:"  # a concept "figure:<kind>" is in a text that holds a figure of the kind
+FIGURE = "figure:"  # a concept "figure:<kind or dimension>" is in a text that holds such a figure
 MATCHES = ("any", "exact", "mask")
 LEXICON_COLUMNS = ["concept", "lang", "term", "match", "note"]
 COLUMNS = ("origin", "value_share", "destination", "end_use")  # what a row may say of the trade
@@ -411,7 +411,7 @@ def _key_path(raw: Any, loc: tuple[int | str, ...]) -> str:
 
 def _cross_check(book: Rulebook) -> Iterable[str]:
     """Faults that show only between files: unknown names, double codes, units that do not fit."""
-    concepts = {t.concept for t in book.terms} | {f"{FIGURE}{k.name}" for k in book.quantities.kind}
+    concepts = {t.concept for t in book.terms} | {f"{FIGURE}{name}" for k in book.quantities.kind for name in (k.name, k.dimension)}
     yield from (f"controls/clauses_*.toml: {f}" for f in _doubles("clause", (c.code for c in book.clauses)))
     yield from _doubles("unlisted", (u.id for u in book.unlisted))
     yield from _doubles("rule", (r.id for r in book.rules))
@@ -519,7 +519,7 @@ def concepts_of(clause: Clause) -> Iterable[str]:
         yield from group
     yield from clause.excluded_by
     for condition in clause.conditions:
-        yield from (*condition.any_of, *condition.denied_by)
+        yield from (*condition.any_of, *condition.assumed_by, *condition.denied_by)
     for parameter in clause.parameters:
         yield from (*parameter.stated_by, *parameter.denied_by)
 

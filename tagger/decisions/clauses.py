@@ -105,8 +105,9 @@ class ClauseJudge:
             if term.concept in self._used:
                 (denied if term.negated else terms)[term.concept].append(term)
         for q in facts.quantities:
-            if f"{FIGURE}{q.kind}" in self._used and q.high > 0 and not q.assumed:  # "Ho: 0" states no holmium
-                terms[f"{FIGURE}{q.kind}"].append(Term(f"{FIGURE}{q.kind}", q.span))
+            for name in {f"{FIGURE}{q.kind}", f"{FIGURE}{q.dimension}"} & self._used:
+                if q.high > 0 and not q.assumed:  # "Ho: 0" states no holmium
+                    terms[name].append(Term(name, q.span))
         said = _Said(terms, denied, sorted({*(t.span for t in facts.terms), *(q.span for q in facts.quantities)}))
         clauses = {c.code: c for concept in terms for c in self._clauses.get(concept, ())}
         results = []
@@ -196,6 +197,8 @@ class ClauseJudge:
         denied = [terms[c][0] for c in condition.denied_by if c in terms]
         if not stated:
             denied += [said.denied[c][0] for c in condition.any_of if c in said.denied]
+        if not denied:
+            stated += [terms[c][0] for c in condition.assumed_by if c in terms]
         shown = tuple(
             [_shown(facts, t, "states " + t.concept, clause.code) for t in stated]
             + [_shown(facts, t, "speaks against: " + t.concept, clause.code) for t in denied]
@@ -357,11 +360,13 @@ def _attained(q: Quantity) -> Quantity:
 
 
 def _outermost(spans: Iterable[Span]) -> list[Span]:
-    """The spans that lie in no other one."""
+    """The spans that lie in no other one; those that overlap ("electrolyte filling", "filling line") are one."""
     outer: list[Span] = []
     for span in sorted(set(spans), key=lambda s: (s.start, -s.end)):
-        if not outer or span.end > outer[-1].end:
+        if not outer or span.start >= outer[-1].end:
             outer.append(span)
+        elif span.end > outer[-1].end:
+            outer[-1] = Span(outer[-1].start, span.end)
     return outer
 
 
