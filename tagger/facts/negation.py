@@ -21,7 +21,8 @@ _LISTED = "、/・·&+"  # signs that join the members of a list; a comma does s
 
 class _Patterns(NamedTuple):
     """All words that deny; as patterns: those in front of a denied term, those behind it, and those that join it to another;
-    verdicts on a whole list, and what may stand between the list and its verdict."""
+    verdicts on a whole list, and what may stand between the list and its verdict.
+    """
 
     words: tuple[str, ...]
     before: list[re.Pattern[str]]
@@ -94,7 +95,12 @@ class NegationReader:
             return tuple(terms)
         denied: list[Span] = []
         for term in sorted(terms, key=lambda t: t.span):
-            if term.span in listed or term.span.start in begins or term.span.end in ends or self._joined(term.span, denied[-_NEAREST:], text):
+            if (
+                term.span in listed
+                or term.span.start in begins
+                or term.span.end in ends
+                or self._joined(term.span, denied[-_NEAREST:], text)
+            ):
                 denied.append(term.span)
         if not denied:
             return tuple(terms)
