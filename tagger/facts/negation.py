@@ -47,6 +47,13 @@ class NegationReader:
     >>> terms = [Term(w, Span(clean.text.find(w), clean.text.find(w) + len(w))) for w in ("silicon", "tin", "lead", "copper")]
     >>> [t.concept for t in reader.mark(terms, clean) if t.negated]
     ['silicon', 'tin', 'lead']
+    >>> lists = Negation(
+    ...     before=(), after=(), articles=(), joints=(),
+    ...     verdicts=("not detected",), between=("each",), members=("and",), constituents=("Dy", "Tb"),
+    ... )
+    >>> clean = normalise("Dy and Tb each not detected")
+    >>> [t.concept for t in NegationReader(lists).mark([Term("Dy", Span(0, 2)), Term("Tb", Span(7, 9))], clean) if t.negated]
+    ['Dy', 'Tb']
     """
 
     def __init__(self, negation: Negation) -> None:
@@ -95,12 +102,8 @@ class NegationReader:
             return tuple(terms)
         denied: list[Span] = []
         for term in sorted(terms, key=lambda t: t.span):
-            if (
-                term.span in listed
-                or term.span.start in begins
-                or term.span.end in ends
-                or self._joined(term.span, denied[-_NEAREST:], text)
-            ):
+            beside = term.span.start in begins or term.span.end in ends or term.span in listed
+            if beside or self._joined(term.span, denied[-_NEAREST:], text):
                 denied.append(term.span)
         if not denied:
             return tuple(terms)
