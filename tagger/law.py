@@ -533,6 +533,11 @@ class Negation(Strict):
     articles: tuple[str, ...]
     joints: tuple[str, ...]
     never_behind: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    between: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    constituents: tuple[str, ...] = ()
+    denials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

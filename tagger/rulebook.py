@@ -51,6 +51,7 @@ from tagger.timeline import LegalStatus, legal_status, rule_status
 DATA = Path(__file__).parent / "data"
 SEAL = "seal.json"
 LANGUAGES = ("en", "zh", "ja", "de", "ko", "ru", "es", "any")
+DENIED = "denied:"  # a concept "denied:<concept>" is in a text that denies the concept, as in "dysprosium not detected"
 FIGURE = "figure:"  # a concept "figure:<kind or dimension>" is in a text that holds such a figure
 MATCHES = ("any", "exact", "mask")
 LEXICON_COLUMNS = ["concept", "lang", "term", "match", "note"]
@@ -412,6 +413,9 @@ def _key_path(raw: Any, loc: tuple[int | str, ...]) -> str:
 def _cross_check(book: Rulebook) -> Iterable[str]:
     """Faults that show only between files: unknown names, double codes, units that do not fit."""
     concepts = {t.concept for t in book.terms} | {f"{FIGURE}{name}" for k in book.quantities.kind for name in (k.name, k.dimension)}
+    denying = (*book.negation.constituents, *book.negation.denials)
+    yield from (f"controls/roles.toml: negation: {c} is in no lexicon" for c in denying if c not in concepts)
+    concepts |= {f"{DENIED}{t.concept}" for t in book.terms}
     yield from (f"controls/clauses_*.toml: {f}" for f in _doubles("clause", (c.code for c in book.clauses)))
     yield from _doubles("unlisted", (u.id for u in book.unlisted))
     yield from _doubles("rule", (r.id for r in book.rules))

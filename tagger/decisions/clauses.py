@@ -17,7 +17,7 @@ from itertools import pairwise, product
 from tagger.facts.readable import readable
 from tagger.law import Clause, Condition, Kind, Parameter, Unlisted, shown_value
 from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Span, Term, Truth
-from tagger.rulebook import FIGURE, Rulebook, concepts_of
+from tagger.rulebook import DENIED, FIGURE, Rulebook, concepts_of
 
 _SAME = 1e-9  # relative difference below which two figures are the same figure
 _POINTING_REACH = 160  # characters around a mention in which "for" and what stands between may be
@@ -104,6 +104,8 @@ class ClauseJudge:
         for term in facts.terms:
             if term.concept in self._used:
                 (denied if term.negated else terms)[term.concept].append(term)
+            if term.negated and f"{DENIED}{term.concept}" in self._used:
+                terms[f"{DENIED}{term.concept}"].append(replace(term, concept=f"{DENIED}{term.concept}"))
         for q in facts.quantities:
             for name in {f"{FIGURE}{q.kind}", f"{FIGURE}{q.dimension}"} & self._used:
                 if q.high > 0 and not q.assumed:  # "Ho: 0" states no holmium

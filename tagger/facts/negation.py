@@ -10,20 +10,27 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tagger.facts.numbers import any_of
-from tagger.facts.text import normalise
+from tagger.facts.text import normalise, one_to_one
 from tagger.law import Negation
 from tagger.records import CleanText, Span, Term
 
 _NEAREST = 16  # denied terms in front of a place that can still reach it
+_VERDICT_REACH = 60  # characters between a list of constituents and the verdict on it
+_LISTED = "、/・·&+"  # signs that join the members of a list; a comma does so only where "and" or "each" shows that it is a list
 
 
 class _Patterns(NamedTuple):
-    """All words that deny; as patterns: those in front of a denied term, those behind it, and those that join it to another."""
+    """All words that deny; as patterns: those in front of a denied term, those behind it, and those that join it to another;
+    verdicts on a whole list, and what may stand between the list and its verdict.
+    """
 
     words: tuple[str, ...]
     before: list[re.Pattern[str]]
     after: re.Pattern[str]
     joint: re.Pattern[str]
+    verdict: re.Pattern[str]
+    between: re.Pattern[str]
+    member: re.Pattern[str]
 
 
 class NegationReader:
@@ -40,6 +47,13 @@ class NegationReader:
     >>> terms = [Term(w, Span(clean.text.find(w), clean.text.find(w) + len(w))) for w in ("silicon", "tin", "lead", "copper")]
     >>> [t.concept for t in reader.mark(terms, clean) if t.negated]
     ['silicon', 'tin', 'lead']
+    >>> lists = Negation(
+    ...     before=(), after=(), articles=(), joints=(),
+    ...     verdicts=("not detected",), between=("each",), members=("and",), constituents=("Dy", "Tb"),
+    ... )
+    >>> clean = normalise("Dy and Tb each not detected")
+    >>> [t.concept for t in NegationReader(lists).mark([Term("Dy", Span(0, 2)), Term("Tb", Span(7, 9))], clean) if t.negated]
+    ['Dy', 'Tb']
     """
 
     def __init__(self, negation: Negation) -> None:
@@ -59,28 +73,74 @@ class NegationReader:
         ]
         words = {normalise(w).folded.removeprefix("*").strip() for w in (*negation.before, *negation.after)}
         words = {w for w in words if not any(o in w for o in words if o != w)}  # "not" is in every text that has "not for"
-        return _Patterns(tuple(sorted(words)), before, re.compile(rf"\s?{after}"), re.compile(rf"\s*{joints}\s*"))
+        words |= {normalise(w).folded for w in negation.verdicts}
+        verdict, between = (any_of([normalise(w).folded for w in words]) for words in (negation.verdicts, negation.between))
+        return _Patterns(
+            tuple(sorted(words)),
+            before,
+            re.compile(rf"\s?{after}"),
+            re.compile(rf"\s*{joints}\s*"),
+            re.compile(verdict or "(?!)"),
+            re.compile(rf"(?:[\s,:：]|{between})*$" if negation.between else r"\s*$"),
+            re.compile(rf"[\s,]*{any_of([normalise(w).folded for w in (*negation.joints, *negation.members)])}\s*"),
+        )
 
     def mark(self, terms: Sequence[Term], clean: CleanText) -> tuple[Term, ...]:
         """The terms, those that the text denies marked so; also those inside a denied one, or joined to it by "or"."""
         if not terms:
             return ()
         text = clean.original.lower()
+        if not text.isascii():
+            text = text.translate(one_to_one())
         patterns = self._patterns
         if not any(map(text.__contains__, patterns.words)):  # much quicker than the patterns, and true of most texts
             return tuple(terms)
         begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
         ends = {m.start() for m in patterns.after.finditer(text)}
-        if not begins and not ends:
+        listed = self._listed(terms, text, clean.original)
+        if not begins and not ends and not listed:
             return tuple(terms)
         denied: list[Span] = []
         for term in sorted(terms, key=lambda t: t.span):
-            if term.span.start in begins or term.span.end in ends or self._joined(term.span, denied[-_NEAREST:], text):
+            beside = term.span.start in begins or term.span.end in ends or term.span in listed
+            if beside or self._joined(term.span, denied[-_NEAREST:], text):
                 denied.append(term.span)
         if not denied:
             return tuple(terms)
         starts = [span.start for span in denied]
         return tuple(replace(t, negated=True) if _inside(t.span, denied, starts) else t for t in terms)
+
+    def _listed(self, terms: Sequence[Term], text: str, original: str) -> set[Span]:
+        """The constituents that a verdict behind their list denies: ``Dy, Tb and Ho not detected``, ``钐、铕均未检出``."""
+        constituents = [t.span for t in terms if t.concept in self._words.constituents]
+        denials = [t.span for t in terms if t.concept in self._words.denials]
+        found: set[Span] = set()
+        for verdict in self._patterns.verdict.finditer(text) if constituents else ():
+            place = min((s.start for s in denials if s.start < verdict.start() < s.end), default=verdict.start())
+            direct = place == verdict.start()
+            before = self._patterns.between.search(text, max(0, place - _VERDICT_REACH), place) if direct else None
+            said, place = (before.group(), before.start()) if before else ("", place)
+            several = bool(said.strip(" ,:："))
+            while True:
+                last = [s for s in constituents if s.end <= place and self._is_joint(text, original, s.end, place, several)]
+                if not last:
+                    break
+                nearest = max(last, key=lambda s: (s.end, -s.start))
+                several = several or self._patterns.member.fullmatch(text[nearest.end : place]) is not None
+                found.add(nearest)
+                place = nearest.start
+        return found
+
+    def _is_joint(self, text: str, original: str, start: int, end: int, several: bool) -> bool:
+        """Whether what stands between two members joins them in a list."""
+        between = text[start:end]
+        signs = original[start:end].strip()
+        return (
+            not between.strip()
+            or all(c in _LISTED for c in signs)
+            or (several and not between.strip(" ,，"))
+            or self._patterns.member.fullmatch(between) is not None
+        )
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)

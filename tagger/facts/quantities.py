@@ -18,7 +18,7 @@ from tagger.facts.derived import Deriver
 from tagger.facts.figures import Figure, UnitPlace, in_base
 from tagger.facts.naming import Namer
 from tagger.facts.notations import NotationReader
-from tagger.facts.numbers import Number, any_of, numbers
+from tagger.facts.numbers import Number, any_of, has_han_number, numbers
 from tagger.facts.sizes import SizeReader
 from tagger.facts.text import has_digit, normalise
 from tagger.facts.units import UnitFinder
@@ -85,7 +85,7 @@ class QuantityReader:
 
     def read(self, clean: CleanText) -> tuple[Quantity, ...]:
         """Figures of one text in order of their place, derived ones last."""
-        if not has_digit(clean.folded):
+        if not has_digit(clean.folded) and not has_han_number(clean.folded):
             return ()
         special = self._notations.read(clean)
         found = _outside(numbers(_with_wide_commas_apart(clean), self._multipliers), special)
