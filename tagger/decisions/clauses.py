@@ -305,7 +305,7 @@ class ClauseJudge:
             if p.unsure_to is not None:
                 reach = self._book.to_base(p.unsure_to, p.unit)
                 beyond = [
-                    o == Truth.NOT_MET and any(not q.kind and max(thresholds) < q.low <= reach for q, _ in pairs)
+                    o == Truth.NOT_MET and any(q.kind != p.quantity and max(thresholds) < q.low <= reach for q, _ in pairs)
                     for o, _ in outcomes
                 ]
                 outcomes = [(Truth.UNKNOWN if b else o, m) for b, (o, m) in zip(beyond, outcomes, strict=True)]

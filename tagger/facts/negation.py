@@ -17,6 +17,9 @@ from tagger.records import CleanText, Span, Term
 _NEAREST = 16  # denied terms in front of a place that can still reach it
 _VERDICT_REACH = 60  # characters between a list of constituents and the verdict on it
 _LISTED = "、/・·&+"  # signs that join the members of a list; a comma does so only where "and" or "each" shows that it is a list
+# "不含设备、样品或工艺参数": in a list, what stands behind each separator is denied as well, up to the end of the clause or a 的
+_LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
+_SEPARATOR = re.compile(r"[\u3001或及和与與]")
 
 
 class _Patterns(NamedTuple):
@@ -96,6 +99,9 @@ class NegationReader:
         if not any(map(text.__contains__, patterns.words)):  # much quicker than the patterns, and true of most texts
             return tuple(terms)
         begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
+        for run in _LIST.finditer(clean.original):
+            if "\u3001" in run.group():
+                begins.update(run.start() + m.end() for m in _SEPARATOR.finditer(run.group()))
         ends = {m.start() for m in patterns.after.finditer(text)}
         listed = self._listed(terms, text, clean.original)
         if not begins and not ends and not listed:
