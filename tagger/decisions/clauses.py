@@ -99,18 +99,8 @@ class ClauseJudge:
 
     def judge(self, facts: Facts) -> Judged:
         """Truth of every clause whose subject the text names; the others are not spoken of."""
-        terms: dict[str, list[Term]] = defaultdict(list)
-        denied: dict[str, list[Term]] = defaultdict(list)
-        for term in facts.terms:
-            if term.concept in self._used:
-                (denied if term.negated else terms)[term.concept].append(term)
-            if term.negated and f"{DENIED}{term.concept}" in self._used:
-                terms[f"{DENIED}{term.concept}"].append(replace(term, concept=f"{DENIED}{term.concept}"))
-        for q in facts.quantities:
-            for name in {f"{FIGURE}{q.kind}", f"{FIGURE}{q.dimension}"} & self._used:
-                if q.high > 0 and not q.assumed:  # "Ho: 0" states no holmium
-                    terms[name].append(Term(name, q.span))
-        said = _Said(terms, denied, sorted({*(t.span for t in facts.terms), *(q.span for q in facts.quantities)}))
+        said = self._said(facts)
+        terms = said.terms
         clauses = {c.code: c for concept in terms for c in self._clauses.get(concept, ())}
         results = []
         for code in sorted(clauses, key=self._order.__getitem__):
@@ -127,6 +117,21 @@ class ClauseJudge:
         spoken = frozenset(c for t in facts.terms for c in self._categories.get(t.concept, ()))
         marks = self._marks(results, [item for item, _ in unlisted], spoken)
         return Judged(tuple(results), tuple(unlisted), self._nouns.isdisjoint(terms), spoken, marks)
+
+    def _said(self, facts: Facts) -> _Said:
+        """What a text states and what it denies, by the concepts that clauses ask for."""
+        terms: dict[str, list[Term]] = defaultdict(list)
+        denied: dict[str, list[Term]] = defaultdict(list)
+        for term in facts.terms:
+            if term.concept in self._used:
+                (denied if term.negated else terms)[term.concept].append(term)
+            if term.negated and f"{DENIED}{term.concept}" in self._used:
+                terms[f"{DENIED}{term.concept}"].append(replace(term, concept=f"{DENIED}{term.concept}"))
+        for q in facts.quantities:
+            for name in {f"{FIGURE}{q.kind}", f"{FIGURE}{q.dimension}"} & self._used:
+                if q.high > 0 and not q.assumed:  # "Ho: 0" states no holmium
+                    terms[name].append(Term(name, q.span))
+        return _Said(terms, denied, sorted({*(t.span for t in facts.terms), *(q.span for q in facts.quantities)}))
 
     def _marks(self, results: Iterable[ClauseResult], unlisted: Iterable[Unlisted], spoken: Iterable[str]) -> frozenset[str]:
         """What the rulebook says of a text, by category: features of the classifier that hold in every language."""

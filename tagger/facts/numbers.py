@@ -20,15 +20,6 @@ _CONTINENTAL_LETTERS = re.compile(r"[äöüßñ¿áéíóú]|[а-яё]{3}")
 _CONTINENTAL_THOUSANDS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?:[. ]\d{3})+(?:,\d+)?(?![\d.,]|\s?[x×*х])")
 # A temperature has no three decimals: 1.600 °C and 1 050 °C are thousands in any language.
 _DEGREES_THOUSANDS = re.compile(r"(?<![\d.,])[1-9][. ]\d{3}(?=\s?(?:°|℃|deg))")
-# Numbers in Chinese characters, of two characters or more: 二十五, 一千二百, 零点三; 千克 and 千瓦 are units.
-_HAN_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_HAN_PLACES = {"十": 10.0, "百": 100.0, "千": 1e3, "万": 1e4, "亿": 1e8}
-_HAN_PLACE = r"(?:[十百万亿]|千(?![克瓦米帕伏安焦赫升卡牛]))"
-_HAN = re.compile(
-    rf"(?<![\d零〇一二三四五六七八九十百千万亿两点第之几数])(?:(?:[零〇一二三四五六七八九两]|{_HAN_PLACE}){{2,12}}"
-    rf"(?:点[零〇一二三四五六七八九]+)?|[零〇一二三四五六七八九十两]点[零〇一二三四五六七八九]+)"
-    rf"(?![零〇一二三四五六七八九十百万亿两几多余来数点]|分之)"
-)
 _POWER_ONLY = re.compile(r"10\^([-+]?\d{1,2})$")
 _MANTISSA = re.compile(r"^([\d.,]+)(?:\s?[x×*·]\s?10\s?\^?\s?([-+]?\d{1,2})|e([-+]?\d{1,2}))?$")
 
@@ -56,16 +47,6 @@ def numbers(folded: str, multipliers: Mapping[str, float]) -> Iterator[Number]:
     thousands = {m.start(): m for m in _CONTINENTAL_THOUSANDS.finditer(folded)} if _is_continental(folded) else {}
     if "°" in folded or "℃" in folded or "deg" in folded:
         thousands |= {m.start(): m for m in _DEGREES_THOUSANDS.finditer(folded)}
-    if has_han_number(folded):
-        digits = list(_numbers_in_digits(folded, thousands, factor_after, multipliers))
-        yield from sorted([*digits, *_han_numbers(folded)], key=lambda n: n.start)
-    else:
-        yield from _numbers_in_digits(folded, thousands, factor_after, multipliers)
-
-
-def _numbers_in_digits(
-    folded: str, thousands: Mapping[int, re.Match[str]], factor_after: re.Pattern[str] | None, multipliers: Mapping[str, float]
-) -> Iterator[Number]:
     done = 0
     for plain in _NUMBER.finditer(folded):
         if plain.start() < done:
@@ -79,45 +60,6 @@ def _numbers_in_digits(
             value *= multipliers[multiplier.group(1)]
             end = multiplier.end()
         yield Number(match.start(), end, value)
-
-
-def has_han_number(folded: str) -> bool:
-    """Whether a text has a number in Chinese characters."""
-    return not folded.isascii() and _HAN.search(folded) is not None
-
-
-def _han_numbers(folded: str) -> Iterator[Number]:
-    for match in _HAN.finditer(folded):
-        value = han_value(match.group())
-        if not math.isnan(value):
-            yield Number(match.start(), match.end(), value)
-
-
-def han_value(text: str) -> float:
-    """Value of a number in Chinese characters; NaN for a year, a code, or "three or four" (三四).
-
-    Examples
-    --------
-    >>> [han_value(t) for t in ("二十五", "一千二百", "零点三", "一百五", "十五点五", "三四百")]
-    [25.0, 1200.0, 0.3, 150.0, 15.5, nan]
-    """
-    whole, _, part = text.partition("点")
-    if re.search(r"[一二三四五六七八九两]{2}|[零〇]{2}|^[零〇].|^[百千万亿]", whole):
-        return math.nan
-    total, section, digit, last = 0.0, 0.0, 0.0, 1.0
-    for character in whole:
-        if character in _HAN_DIGITS:
-            digit = float(_HAN_DIGITS[character])
-            last = 1.0 if character in "零〇" else last
-            continue
-        place = _HAN_PLACES[character]
-        if place >= 1e4:
-            total, section = (total + section + digit) * place, 0.0
-        else:
-            section += (digit or 1.0) * place
-        digit, last = 0.0, place / 10
-    value = total + section + digit * (last if not part and last >= 10 else 1.0)
-    return value + (float("0." + "".join(str(_HAN_DIGITS[c]) for c in part)) if part else 0.0)
 
 
 def _is_continental(folded: str) -> bool:

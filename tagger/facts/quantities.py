@@ -18,7 +18,8 @@ from tagger.facts.derived import Deriver
 from tagger.facts.figures import Figure, UnitPlace, in_base
 from tagger.facts.naming import Namer
 from tagger.facts.notations import NotationReader
-from tagger.facts.numbers import Number, any_of, has_han_number, numbers
+from tagger.facts.numbers import Number, any_of, numbers
+from tagger.facts.numerals import in_digits
 from tagger.facts.sizes import SizeReader
 from tagger.facts.text import has_digit, normalise
 from tagger.facts.units import UnitFinder
@@ -85,7 +86,8 @@ class QuantityReader:
 
     def read(self, clean: CleanText) -> tuple[Quantity, ...]:
         """Figures of one text in order of their place, derived ones last."""
-        if not has_digit(clean.folded) and not has_han_number(clean.folded):
+        clean = in_digits(clean, self._unit_end)
+        if not has_digit(clean.folded):
             return ()
         special = self._notations.read(clean)
         found = _outside(numbers(_with_wide_commas_apart(clean), self._multipliers), special)
@@ -93,6 +95,10 @@ class QuantityReader:
         read = sorted([*special, *named], key=lambda f: (f.start, f.end, f.kind))
         quantities = [self._quantity(clean, f) for f in read]
         return (*quantities, *self._deriver.derive(quantities, clean))
+
+    def _unit_end(self, clean: CleanText, at: int) -> int:
+        found = self._finder.behind(clean, at)
+        return found.end if found else 0
 
     def _figures(self, clean: CleanText, numbers: Sequence[Number]) -> list[Figure]:
         figures: list[Figure] = []

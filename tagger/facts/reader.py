@@ -8,8 +8,9 @@ from functools import cached_property
 
 from tagger.cache import keep, recall
 from tagger.facts.negation import NegationReader
+from tagger.facts.numerals import has_numeral
 from tagger.facts.quantities import QuantityReader
-from tagger.facts.text import normalise, unreadable_share
+from tagger.facts.text import has_digit, normalise, unreadable_share
 from tagger.facts.tokens import TermIndex, TermMatcher
 from tagger.records import CleanText, Facts, Quantity, Row
 from tagger.rulebook import Rulebook
@@ -52,7 +53,7 @@ class FactReader:
         ]
 
     def _figures(self, clean: CleanText) -> tuple[Quantity, ...]:
-        return self._quantities.read(clean)
+        return self._quantities.read(clean) if has_digit(clean.folded) or has_numeral(clean.folded) else ()
 
 
 def term_matcher(book: Rulebook) -> TermMatcher:

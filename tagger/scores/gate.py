@@ -51,21 +51,22 @@ class Column:
         Where each text lies in ``codes``, its two spaces included.
     readable : array of bool
         False for a text that the gate cannot read as the full road would.
-    has_digit : array of bool
+    has_number : array of bool
+        It may hold a number: it has a digit, or a character of which some are Chinese numerals.
     """
 
     codes: NDArray[np.uint32]
     starts: Indices
     ends: Indices
     readable: Mask
-    has_digit: Mask
+    has_number: Mask
 
     def part(self, rows: Indices) -> Column:
         """Some of the texts, in the given order."""
         lengths = self.ends[rows] - self.starts[rows]
         ends = np.cumsum(lengths)
         places = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(self.starts[rows] - (ends - lengths), lengths)
-        return Column(self.codes[places], ends - lengths, ends, self.readable[rows], self.has_digit[rows])
+        return Column(self.codes[places], ends - lengths, ends, self.readable[rows], self.has_number[rows])
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def read_column(texts: Sequence[str]) -> Column:
 
     marked = (has(_OPENS) & has(_CLOSES)) | (has(_AND) & has(_ENDS))  # it may hold tags or entities
     readable = ~has(_AWKWARD) & ~marked & (lengths <= LONGEST) & has(_LETTER)
-    return Column(tables.folded[raw], starts, ends, np.asarray(readable), has(_DIGIT))
+    return Column(tables.folded[raw], starts, ends, np.asarray(readable), has(_DIGIT | _WIDE))
 
 
 def fold(text: str) -> str:

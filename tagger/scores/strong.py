@@ -156,7 +156,7 @@ class StrongRows:
         """Which of some readable texts are such rows; ``column`` holds the same texts."""
         few = len(texts) < _FEW
         found = (self._figure_scan if few else self._scan).find(column)
-        figures = self._figures.may_be(found, len(texts)) & column.has_digit
+        figures = self._figures.may_be(found, len(texts)) & column.has_number
         terms = np.ones(len(texts), dtype=np.bool_) if few else found[_TERM]
         for row in np.flatnonzero(terms & ~figures).tolist():
             terms[row] = any(t.concept in self._concepts for t in self._matcher.find(normalise(texts[row])))
