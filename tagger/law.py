@@ -425,11 +425,8 @@ class DecisionSettings(Strict):
     """Thresholds of the decisions; see settings.toml."""
 
     controlled: float
-    controlled_alone: float
     not_controlled: float
     unrelated: float
-    unrelated_addressed: float
-    unrelated_wordless: float
     conflict: float
     near_threshold: float
     listed_value: float

@@ -31,8 +31,6 @@ class Judged:
 
     clauses: tuple[ClauseResult, ...]
     unlisted: tuple[tuple[Unlisted, tuple[Evidence, ...]], ...]
-    wordless: bool = False  # no word that names a listed item
-    spoken: frozenset[str] = frozenset()  # categories whose own lexicon has a word in the text
     marks: frozenset[str] = frozenset()  # the same for the classifier: what the rulebook says, by category
 
 
@@ -90,8 +88,7 @@ class ClauseJudge:
         )
         but_not = _words(book.pointing.but_not, wide=True)
         self._pointed_by = re.compile(rf"\s?(?!{but_not})(?:{_words(book.pointing.after, wide=True)})")
-        self._nouns = book.nouns
-        common = _beside_the_noun(book) - self._nouns
+        common = _beside_the_noun(book) - book.nouns
         self._categories: dict[str, set[str]] = defaultdict(set)
         for concept, names in book.lexicons.items():
             if concept not in common:
@@ -116,7 +113,7 @@ class ClauseJudge:
                 unlisted.append((item, tuple(_shown(facts, t, "names " + t.concept, "") for t in named)))
         spoken = frozenset(c for t in facts.terms for c in self._categories.get(t.concept, ()))
         marks = self._marks(results, [item for item, _ in unlisted], spoken)
-        return Judged(tuple(results), tuple(unlisted), self._nouns.isdisjoint(terms), spoken, marks)
+        return Judged(tuple(results), tuple(unlisted), marks)
 
     def _said(self, facts: Facts) -> _Said:
         """What a text states and what it denies, by the concepts that clauses ask for."""

@@ -41,7 +41,7 @@ class Context:
     def settings(self) -> DecisionSettings:
         """Thresholds of the decisions at this strictness."""
         plain = self.book.settings.decision
-        clearing = ("not_controlled", "unrelated", "unrelated_addressed", "unrelated_wordless")
+        clearing = ("not_controlled", "unrelated")
         raised: dict[str, Any] = {name: _stricter(getattr(plain, name), self.strictness) for name in clearing}
         return replace(plain, **raised)
 
@@ -86,20 +86,14 @@ def decide(facts: Facts, scores: Scores, judged: Judged, context: Context) -> De
 
 
 def _verdict(facts: Facts, scores: Scores, judged: Judged, context: Context) -> _Verdict:
-    book, settings = context.book, context.settings
     if facts.fault and not facts.clean.text.strip():
         return _unreadable(facts.fault)
-    likeliest = max((c for c in book.labels if c != NONE), key=scores.probabilities.__getitem__)
-    unspoken = judged.wordless and likeliest not in judged.spoken
-    if unspoken and scores.probabilities[NONE] >= settings.unrelated_wordless:
-        verdict = _Verdict(Outcome.UNRELATED, NONE)
-    else:
-        verdict = _about_none(scores, judged, context) if scores.best == NONE else _about_category(scores, judged, context)
+    verdict = _about_none(scores, judged, context) if scores.best == NONE else _about_category(scores, judged, context)
     if facts.fault:
         questions = (_READABLE, *verdict.questions)
         return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNREADABLE,), questions, facts.fault)
     cleared = verdict.outcome in (Outcome.UNRELATED, Outcome.NOT_CONTROLLED)
-    if cleared and _unfamiliar(facts, scores, settings):
+    if cleared and _unfamiliar(facts, scores, context.settings):
         ask = Question("What is this article, in plain words?", "请用文字说明这是什么商品？")
         return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNFAMILIAR_TEXT,), (ask,))
     return verdict
@@ -138,10 +132,9 @@ def _about_none(scores: Scores, judged: Judged, context: Context) -> _Verdict:
         sure = scores.probabilities[NONE] + sum(scores.probabilities[c] for c in failed)
         if sure >= settings.not_controlled:
             return _Verdict(Outcome.UNRELATED, NONE)
-    open_ = [r for r in judged.clauses if r.truth == Truth.UNKNOWN and not r.pointed]
-    needed = settings.unrelated_addressed if open_ else settings.unrelated
-    if scores.probabilities[NONE] >= needed:
+    if scores.probabilities[NONE] >= settings.unrelated:
         return _Verdict(Outcome.UNRELATED, NONE)
+    open_ = [r for r in judged.clauses if r.truth == Truth.UNKNOWN and not r.pointed]
     # the best suggestion is still none; what is asked is what would decide if it were of the likeliest category
     other = _likeliest({book.clause(r.code).category for r in open_} or set(book.labels) - {NONE}, scores)
     return replace(_review(other, _of(other, open_, book), (_doubt(scores),), judged, book), category=NONE)
@@ -187,10 +180,6 @@ def _met_elsewhere(own: Sequence[ClauseResult], scores: Scores, judged: Judged, 
     if not met or (own and scores.probabilities[scores.best] >= settings.conflict):
         return None
     other = _likeliest({book.clause(r.code).category for r in met}, scores)
-    # the rulebook hears one category alone, and the model's own is silent in it: the words decide, if the model can follow
-    alone = not own and {book.clause(r.code).category for r in judged.clauses} == {other}
-    if alone and scores.probabilities[other] >= settings.controlled_alone:
-        return _Verdict(Outcome.CONTROLLED, other, tuple(met))
     return _review(other, _of(other, met, book), (Reason.RULE_MODEL_CONFLICT, Reason.AMBIGUOUS_CATEGORY), judged, book)
 
 

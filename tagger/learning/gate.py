@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LEAST_TEXTS = 2
 _REGULARISATION = 30.0
-_STRONG_WEIGHT = 0.3  # of rows that the scan keeps back anyway: the gate is fitted for the others
+_STRONG_WEIGHT = 0.1  # of rows that the scan keeps back anyway: the gate is fitted for the others
 _ITERATIONS = 200
 _LARGEST = 32767
 _THRESHOLDS = np.linspace(20.0, 0.0, 801)  # log-odds, fixed before any row is looked at; below 0 a row is likelier not everyday
