@@ -28,6 +28,7 @@ class _Patterns(NamedTuple):
     """
 
     words: tuple[str, ...]
+    ascii_words: tuple[str, ...]
     before: list[re.Pattern[str]]
     after: re.Pattern[str]
     joint: re.Pattern[str]
@@ -74,12 +75,12 @@ class NegationReader:
             re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
             for words in _without_prefixes([normalise(w).folded for w in negation.before])
         ]
-        words = {normalise(w).folded.removeprefix("*").strip() for w in (*negation.before, *negation.after)}
+        words = {normalise(w).folded.removeprefix("*").strip() for w in (*negation.before, *negation.after, *negation.verdicts)}
         words = {w for w in words if not any(o in w for o in words if o != w)}  # "not" is in every text that has "not for"
-        words |= {normalise(w).folded for w in negation.verdicts}
         verdict, between = (any_of([normalise(w).folded for w in words]) for words in (negation.verdicts, negation.between))
         return _Patterns(
             tuple(sorted(words)),
+            tuple(sorted(filter(str.isascii, words))),
             before,
             re.compile(rf"\s?{after}"),
             re.compile(rf"\s*{joints}\s*"),
@@ -96,7 +97,8 @@ class NegationReader:
         if not text.isascii():
             text = text.translate(one_to_one())
         patterns = self._patterns
-        if not any(map(text.__contains__, patterns.words)):  # much quicker than the patterns, and true of most texts
+        words = patterns.ascii_words if text.isascii() else patterns.words
+        if not any(map(text.__contains__, words)):  # much quicker than the patterns, and true of most texts
             return tuple(terms)
         begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
         for run in _LIST.finditer(clean.original):
