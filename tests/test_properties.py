@@ -170,6 +170,10 @@ def test_volumes_come_in_cubic_metres(figures: QuantityReader, value: float, fac
         "NdFeB magnet with Dy ",
         "(",
         "10x",
+        "镝、",
+        "Dy, Tb and Ho each not detected; ",
+        "四千五百",
+        "一",
     ],
 )
 def test_a_very_long_text_takes_seconds_and_not_minutes(tagger: Tagger, piece: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -16,6 +16,7 @@ from tagger.records import CleanText, Span, Term
 
 _NEAREST = 16  # denied terms in front of a place that can still reach it
 _VERDICT_REACH = 60  # characters between a list of constituents and the verdict on it
+_JOINT_REACH = 40  # characters between two members of a list
 _LISTED = "、/・·&+"  # signs that join the members of a list; a comma does so only where "and" or "each" shows that it is a list
 # "不含设备、样品或工艺参数": in a list, what stands behind each separator is denied as well, up to the end of the clause or a 的
 _LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
@@ -120,23 +121,24 @@ class NegationReader:
 
     def _listed(self, terms: Sequence[Term], text: str, original: str) -> set[Span]:
         """The constituents that a verdict behind their list denies: ``Dy, Tb and Ho not detected``, ``钐、铕均未检出``."""
-        constituents = [t.span for t in terms if t.concept in self._words.constituents]
-        denials = [t.span for t in terms if t.concept in self._words.denials]
+        constituents = sorted({t.span for t in terms if t.concept in self._words.constituents}, key=lambda s: (s.end, -s.start))
+        ends = [s.end for s in constituents]
+        denials = sorted(t.span for t in terms if t.concept in self._words.denials)
         found: set[Span] = set()
         for verdict in self._patterns.verdict.finditer(text) if constituents else ():
-            place = min((s.start for s in denials if s.start < verdict.start() < s.end), default=verdict.start())
+            place = _begin_of(denials, verdict.start())
             direct = place == verdict.start()
             before = self._patterns.between.search(text, max(0, place - _VERDICT_REACH), place) if direct else None
             said, place = (before.group(), before.start()) if before else ("", place)
             several = bool(said.strip(" ,:："))
             while True:
-                last = [s for s in constituents if s.end <= place and self._is_joint(text, original, s.end, place, several)]
-                if not last:
+                near = constituents[bisect_left(ends, place - _JOINT_REACH) : bisect_right(ends, place)]
+                last = next((s for s in reversed(near) if self._is_joint(text, original, s.end, place, several)), None)
+                if last is None or last in found:
                     break
-                nearest = max(last, key=lambda s: (s.end, -s.start))
-                several = several or self._patterns.member.fullmatch(text[nearest.end : place]) is not None
-                found.add(nearest)
-                place = nearest.start
+                several = several or self._patterns.member.fullmatch(text[last.end : place]) is not None
+                found.add(last)
+                place = last.start
         return found
 
     def _is_joint(self, text: str, original: str, start: int, end: int, several: bool) -> bool:
@@ -152,6 +154,12 @@ class NegationReader:
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)
+
+
+def _begin_of(denials: Sequence[Span], place: int) -> int:
+    """Where the denial begins that a place lies in, of sorted ones; the place itself where it lies in none."""
+    last = bisect_left(denials, place, key=lambda s: s.start)
+    return min((s.start for s in denials[max(0, last - _NEAREST) : last] if place < s.end), default=place)
 
 
 def _without_prefixes(words: Sequence[str]) -> list[list[str]]:

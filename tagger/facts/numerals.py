@@ -20,7 +20,7 @@ _ANY = "".join((*_DIGITS, *_PLACES, *_GROUPS))
 _ANY_BUT_THOUSAND = _ANY.replace("千", "")
 _OF_A_THOUSAND = "克瓦米帕伏安焦赫升卡牛"  # 千克 and 千瓦 are units
 _NUMERAL = re.compile(
-    rf"(?:(?P<share>[百千万])分之)?(?P<whole>(?:[{_ANY_BUT_THOUSAND}]|千(?![{_OF_A_THOUSAND}]))+)(?:点(?P<decimals>[{_DIGIT}]+))?"
+    rf"(?:(?P<share>[百千万])分之)?(?P<whole>(?:[{_ANY_BUT_THOUSAND}]|千(?![{_OF_A_THOUSAND}]))+)(?:点(?P<decimals>[{_DIGIT}]{{1,12}}))?"
 )
 _VAGUE = "几数"  # 数十公斤, 几百升
 _ORDINAL = "第"
@@ -29,6 +29,7 @@ _RANGE = re.compile(rf"(?:[到至~-]|乘以?)(?=[{_ANY}])")
 _PLAIN_UNITS = "升吨米克寸吋"
 _PIECE = re.compile(r"个(?=[a-z%])")  # 五十个ppm
 _APART = ",、"
+_LONGEST_NUMERAL = 20  # characters; a longer run is no number that anyone writes
 _LONGEST_VAGUE = 3  # 五六 is about five or six
 _TOP_PLACE, _TOP_GROUP = 10**4, 10**12
 _ANY_NUMERAL = re.compile(f"[{_ANY}]")
@@ -42,6 +43,8 @@ def value_of(numeral: str) -> int | None:
     >>> [value_of(n) for n in ("四千五百", "十二", "两百五", "一万零八十", "二〇一六", "万一", "五六")]
     [4500, 12, 250, 10080, 2016, None, None]
     """
+    if len(numeral) > _LONGEST_NUMERAL:
+        return None
     if all(c in _DIGITS for c in numeral):
         sure = len(numeral) == 1 or len(numeral) > _LONGEST_VAGUE or "零" in numeral or "〇" in numeral
         return int("".join(str(_DIGITS[c]) for c in numeral)) if sure else None

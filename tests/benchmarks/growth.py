@@ -21,8 +21,6 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from million import make_corpus
-
 REPEATED = 0.7
 OF_REPEATS = 1_000_000
 PARQUET_ROWS = 100_000
@@ -30,6 +28,8 @@ PARQUET_ROWS = 100_000
 
 def main() -> None:
     """Measure and print."""
+    from million import make_corpus  # beside this file, which is run as a script
+
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--rows", type=int, default=5_000_000)
