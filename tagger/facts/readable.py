@@ -24,7 +24,10 @@ def readable(kind: Kind, quantities: Iterable[Quantity], *, bare: bool = True) -
     derived = [q for q in same if q.kind == kind.name and q.derived_from]
     beside = [q for q in same if q.kind in kind.beside]
     if stated:
-        return [*stated, *derived, *beside]
+        # a working volume above the vessel's is that of another vessel, or of one that replaces it
+        largest = max(q.high for q in stated)
+        others = [q for q in same if q.kind in kind.stretch and q.low > largest]
+        return [*stated, *others, *derived, *beside]
     accepted = [q for q in same if q.kind in kind.accepts]
     if all(
         q.kind in kind.stretch for q in accepted
