@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -251,7 +252,8 @@ class Workers:
         if self._jobs > 1:
             from joblib import Parallel, parallel_config
 
-            options = {"initializer": _start_worker, "idle_worker_timeout": _IDLE_SECONDS, "inner_max_num_threads": 1}
+            worker = {"initializer": _start_worker, "initargs": (os.getpid(),)}
+            options = {**worker, "idle_worker_timeout": _IDLE_SECONDS, "inner_max_num_threads": 1}
             self._stack.enter_context(parallel_config(backend="loky", **options))
             parallel = Parallel(n_jobs=self._jobs, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs", max_nbytes=None)
             self._parallel = self._stack.enter_context(parallel)
@@ -297,15 +299,13 @@ def loaded(setup: Setup) -> Tagger:
     return setup.load()
 
 
-def _start_worker() -> None:
-    """A worker leaves Ctrl-C to its master, and ends when the master is gone."""
-    import os
+def _start_worker(master: int) -> None:
+    """A worker leaves Ctrl-C to its master, and ends when the master is gone, also where that was before it had started."""
     import signal
     import threading
     import time
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    master = os.getppid()
 
     def watch() -> None:
         while os.getppid() == master:
