@@ -83,6 +83,13 @@ def test_the_same_batch_twice_adds_nothing_and_a_new_text_takes_the_place_of_the
     assert store.verify().broken == ()
 
 
+def test_a_text_that_comes_back_takes_its_place_again(store: ReviewStore, magnet: Decision) -> None:
+    for text in ("a", "b", "a"):
+        store.add([(Row("1", text), magnet, 1)], GOODS)
+        assert [line.text for line in store.page().lines] == [text]
+    assert store.verify().broken == ()
+
+
 def test_one_person_decides_the_next_item_is_another_and_undo_takes_back(store: ReviewStore, magnet: Decision) -> None:
     fill(store, magnet, ["a", "b"])
     item, other = store.next(ANN), store.next(BOB)

@@ -91,14 +91,16 @@ def _values(prepared: Mapping[str, Any], batch: str, key: str) -> dict[str, Any]
 
 def _insert(connection: sa.Connection, batch: str, piece: Sequence[Mapping[str, Any]], who: str) -> int:
     keys = [values["item_key"] for values in piece]
+    numbers = [values["row_number"] for values in piece]
+    others = sa.select(items).where(
+        items.c.batch == batch, items.c.row_number.in_(numbers), items.c.waiting == sa.true(), items.c.item_key.not_in(keys)
+    )
+    _supersede(connection, [dict(r) for r in connection.execute(others.order_by(items.c.id).with_for_update()).mappings()], who)
     known = set(connection.execute(sa.select(items.c.item_key).where(items.c.item_key.in_(keys))).scalars())
     revived = _revive(connection, keys, who)
     new = [values for values in {v["item_key"]: v for v in piece}.values() if values["item_key"] not in known]
     if not new:
         return revived
-    numbers = [values["row_number"] for values in new]
-    there = sa.select(items).where(items.c.batch == batch, items.c.row_number.in_(numbers), items.c.waiting == sa.true())
-    _supersede(connection, [dict(r) for r in connection.execute(there.order_by(items.c.id).with_for_update()).mappings()], who)
     statement = sa.insert(items).returning(items.c.id, sort_by_parameter_order=True)
     own = [{k: v for k, v in values.items() if k != "tags" and k not in content.FINDINGS} for values in new]
     ids = connection.execute(statement, own).scalars().all()
