@@ -14,7 +14,7 @@ from pathlib import Path
 from tagger import __version__
 from tagger.errors import UsageError
 from tagger.facts.readable import readable
-from tagger.files import replacing
+from tagger.files import replacing, write_text
 from tagger.law import Clause, Parameter, shown_value
 from tagger.records import ClauseResult, Decision, Outcome, Quantity, show_quantity, show_range
 from tagger.rulebook import Rulebook
@@ -263,10 +263,10 @@ def write_dossier(blocks: Sequence[Block], path: Path) -> None:
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: a dossier is written as {' or '.join(SUFFIXES)}, not {suffix or 'without a suffix'}")
     try:
-        with replacing(path) as temporary:
-            if suffix == ".md":
-                temporary.write_text(to_markdown(blocks), encoding="utf-8")
-            else:
+        if suffix == ".md":
+            write_text(path, to_markdown(blocks))
+        else:
+            with replacing(path) as temporary:
                 _write_docx(blocks, temporary)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from None

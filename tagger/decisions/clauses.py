@@ -31,7 +31,7 @@ class Judged:
 
     clauses: tuple[ClauseResult, ...]
     unlisted: tuple[tuple[Unlisted, tuple[Evidence, ...]], ...]
-    marks: frozenset[str] = frozenset()  # the same for the classifier: what the rulebook says, by category
+    marks: frozenset[str] = frozenset()  # flags for the classifier: what the rulebook says, by category
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from tagger.records import CleanText
 
 _MARKS = "™℠"  # no letters of the name in front of them
+
 # Signs that mean the same to a reader of figures, where NFKC keeps them apart.
 _SAME = {
     **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
