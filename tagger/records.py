@@ -374,8 +374,8 @@ def show_range(q: Quantity) -> str:
 
 def join_columns(values: Iterable[object]) -> str:
     """One text from several cells; empty ones are left out."""
-    texts = ("" if v is None or v != v else str(v).strip() for v in values)
-    return "; ".join(t for t in texts if t)
+    texts = [v.strip() if type(v) is str else "" if v is None or v != v else str(v).strip() for v in values]
+    return "; ".join(filter(None, texts)) if len(texts) > 1 else texts[0] if texts else ""
 
 
 def quantity_dict(q: Quantity) -> dict[str, Any]:

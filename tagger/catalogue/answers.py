@@ -137,12 +137,16 @@ class Desk:
 
     def fill(self, slots: Sequence[Slot], answers: Sequence[Answer]) -> None:
         """Put answers into their places; columns that are the same are held once."""
+        before = shared = None
         for slot, answer in zip(slots, answers, strict=True):
-            if answer.detail:
+            if answer is before:  # everyday rows share one
+                slot.answer = shared
+            elif answer.detail:
                 slot.answer = answer
                 self._grow(len(answer.detail) + 2 * len(repr(answer.tags)))
             else:
-                slot.answer = Answer(self._tags.setdefault(answer.tags, answer.tags))
+                before, shared = answer, Answer(self._tags.setdefault(answer.tags, answer.tags))
+                slot.answer = shared
 
     def _grow(self, size: int) -> None:
         self._size += size

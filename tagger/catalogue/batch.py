@@ -298,6 +298,7 @@ class _Written:
     batch: Batch
     rows: list[Row]
     slots: list[Slot]
+    kept: int  # rows that had an answer
 
 
 @dataclass(slots=True)
@@ -336,14 +337,17 @@ class _Run:
             _log.info("continuing after %d rows", self.journal.at.rows)
         with Workers(setup, self.options.jobs) as workers, remembering(self.review, about.book) as store:
             memory = _Memory(store, setup, about.book.rules_id)
-            before: list[_Written] = []
-            for wave, all_slots, all_items in self._waves(workers.appetite):
+            wave: list[_Written] = []
+            slots: list[Slot] = []
+            found: Iterator[list[Answer]] = iter(())
+            for following, all_slots, all_items in self._waves(workers.appetite):  # read while others work on the wave before
+                self._fill(slots, found)
                 slots, items = memory.answer(all_slots, all_items)
                 found = workers.start(items)
-                self._write(before, encoder)  # while others work
-                self._fill(slots, found)
-                before = wave
-            self._write(before, encoder)
+                self._write(wave, encoder)  # while others work
+                wave = following
+            self._fill(slots, found)
+            self._write(wave, encoder)
         self.journal.commit()
         self.summary.seconds = time.monotonic() - began
         _log.info("%d rows answered, %.0f rows/s", self.summary.rows, self.summary.rate)
@@ -375,24 +379,30 @@ class _Run:
             for batch in wave:
                 rows = _rows(batch, self.columns, done)
                 done += len(rows)
-                places = [self._place(batch, i, row, (slots, items)) for i, row in enumerate(rows)]
-                written.append(_Written(batch, rows, places))
+                kept = self._kept(batch)
+                places: list[Slot] = []
+                for i, row in enumerate(rows):
+                    if i in kept:
+                        places.append(kept[i])
+                        continue
+                    item = Item(row.text, row.extra, batch.faults.get(i, ""))
+                    slot, new = self.desk.slot(item)
+                    if new:
+                        self.summary.distinct += 1
+                        slots.append(slot)
+                        items.append(item)
+                    places.append(slot)
+                written.append(_Written(batch, rows, places, len(kept)))
             yield written, slots, items
 
-    def _place(self, batch: Batch, i: int, row: Row, wanted: tuple[list[Slot], list[Item]]) -> Slot:
-        if self.columns.tags:
-            cells = batch.rows[i]
-            kept = {name: cell_text(cells[at]) for name, at in self.columns.tags.items() if at < len(cells)}
-            if kept.get("tag_outcome"):
-                self.summary.kept += 1
-                return Slot(kept_answer(kept))
-        item = Item(row.text, row.extra, batch.faults.get(i, ""))
-        slot, new = self.desk.slot(item)
-        if new:
-            self.summary.distinct += 1
-            wanted[0].append(slot)
-            wanted[1].append(item)
-        return slot
+    def _kept(self, batch: Batch) -> dict[int, Slot]:
+        """The answers that rows of an already tagged catalogue have."""
+        found: dict[int, Slot] = {}
+        for i, cells in enumerate(batch.rows) if self.columns.tags else ():
+            tags = {name: cell_text(cells[at]) for name, at in self.columns.tags.items() if at < len(cells)}
+            if tags.get("tag_outcome"):
+                found[i] = Slot(kept_answer(tags))
+        return found
 
     def _write(self, wave: Sequence[_Written], encoder: Encoder) -> None:
         for one in wave:
@@ -426,6 +436,7 @@ class _Run:
     def _count(self, one: _Written, tags: Sequence[Sequence[Any]]) -> None:
         if format_of(self.target)[0] in (".csv", ".tsv", ".txt"):
             self.summary.formula_cells += _formula_cells(one.batch)
+        self.summary.kept += one.kept
         self.summary.faults += len(one.batch.faults)
         for i, fault in one.batch.faults.items():
             if self.summary.faults <= _LOGGED:
@@ -541,7 +552,7 @@ def find_row(source: Path, wanted: str, text: tuple[str, ...], id: str | None = 
 def _rows(batch: Batch, columns: _Columns, done: int) -> list[Row]:
     rows = []
     for n, cells in enumerate(batch.rows, done + 1):
-        text = join_columns(cell_text(cells[i]) for i in columns.text if i < len(cells))
+        text = join_columns([cell_text(cells[i]) for i in columns.text if i < len(cells)])
         id = cell_text(cells[columns.id]) if columns.id is not None and columns.id < len(cells) else str(n)
         extra = {name: cell_text(cells[i]) for name, i in columns.extra.items() if i < len(cells)} if columns.extra else {}
         rows.append(Row(id, text, extra))

@@ -68,18 +68,25 @@ class Summary:
 
     def add(self, tags: Sequence[Sequence[Any]], texts: Sequence[tuple[str, str]]) -> None:
         """Count the answers of a batch, each with the id and text of its row."""
-        for (outcome, category, reasons), n in Counter((t[_OUTCOME], t[_CATEGORY], t[_REASONS]) for t in tags).items():
+        times = Counter(map(id, tags))  # everyday rows share one answer
+        distinct = {id(tag): tag for tag in tags}
+        for key, tag in distinct.items():
+            n, outcome, reasons = times[key], tag[_OUTCOME], tag[_REASONS]
             self.outcomes[outcome] += n
-            self.categories[category, outcome] += n
+            self.categories[tag[_CATEGORY], outcome] += n
             for reason in reasons.split("; ") if reasons else ():
                 self.reasons[reason] += n
+            self.remembered += n if tag[_DECIDED_BY] == "memory" else 0
         least = self.cleared[-1].rank if len(self.cleared) == _MOST_RISKY else 2.0
-        for i, tag in enumerate(tags):
+        unsure = {key for key, tag in distinct.items() if tag[_OUTCOME] in _CLEARED and (tag[_CONFIDENCE] or 0.0) < least}
+        risky = unsure | {key for key, tag in distinct.items() if tag[_NEAR]}
+        for i, tag in enumerate(tags) if risky else ():
+            if id(tag) not in risky:
+                continue
             if tag[_OUTCOME] in _CLEARED and (tag[_CONFIDENCE] or 0.0) < least:
                 least = self._keep(self.cleared, _risky(tag[_CONFIDENCE] or 0.0, self.rows + i + 1, tag, texts[i]))
             if tag[_NEAR] and tag[_MARGIN] is not None:
                 self._keep(self.near, _risky(abs(tag[_MARGIN]), self.rows + i + 1, tag, texts[i]))
-        self.remembered += sum(tag[_DECIDED_BY] == "memory" for tag in tags)
         self.rows += len(tags)
 
     def _keep(self, risky: list[Risky], row: Risky) -> float:

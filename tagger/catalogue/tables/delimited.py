@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import io
 import itertools
 import re
@@ -32,14 +34,15 @@ class CsvSource:
     def __init__(self, path: Path, encoding: str | None) -> None:
         csv.field_size_limit(_LONGEST)
         self.path = path
-        self._read = 0
+        self._read = self._done = 0
         self.encoding: Encoding = find_encoding(path, encoding)
         with unpacking(path) as file, self._text(file) as text:
             head = text.read(1 << 16)
         suffix, packing = format_of(path)
         self.delimiter = "\t" if suffix == ".tsv" else _sniff(head)
         self.newline = "\r\n" if "\r\n" in head[:4096] else "\r" if "\r" in head and "\n" not in head else "\n"
-        _, first = next(self._rows(), (0, []))
+        with self._reading() as reader:
+            first: list[str] = next(reader, [])
         if not first:
             raise CatalogueError(f"{path} has no column names in its first row")
         self.columns = list(first)
@@ -53,36 +56,31 @@ class CsvSource:
     def _text(self, file: Any) -> io.TextIOWrapper:
         return io.TextIOWrapper(file, encoding=self.encoding.name, errors=self.encoding.errors, newline="")
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Each row with the line at which it begins."""
-        with unpacking(self.path) as file, self._text(file) as text:
-            reader = csv.reader(self._lines(text), delimiter=self.delimiter)
-            line = 1
-            while True:
-                try:
-                    row = next(reader, None)
-                except csv.Error:
-                    size = _LONGEST >> 20
-                    raise CatalogueError(
-                        f"{self.path}: line {line}: a cell of more than {size} million characters, "
-                        "or a quote that is never closed: mend the line"
-                    ) from None
-                if row is None:
-                    return
-                yield line, row
-                line = reader.line_num + 1
-
     def _lines(self, file: io.TextIOWrapper) -> Iterator[str]:
         """Lines of bounded length: a file without line ends must not fill the memory."""
-        number = self._read = 0
-        while line := file.readline(_LONGEST):
-            number += 1
-            if len(line) == _LONGEST and line[-1] not in "\r\n":
+        self._read = 0
+        for number, line in enumerate(iter(functools.partial(file.readline, _LONGEST), ""), 1):
+            size = len(line)
+            if size == _LONGEST and line[-1] not in "\r\n":
                 raise CatalogueError(
                     f"{self.path}: line {number} has more than {_LONGEST >> 20} million characters: this is no table"
                 )
-            self._read += len(line)
+            self._read += size
             yield line
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Any]:
+        """The rows of the file, as the csv package reads them; ``_done`` is the last line of the latest one."""
+        self._done = 0
+        with unpacking(self.path) as file, self._text(file) as text:
+            reader = csv.reader(self._lines(text), delimiter=self.delimiter)
+            try:
+                yield reader
+            except csv.Error:
+                raise CatalogueError(
+                    f"{self.path}: line {self._done + 1}: a cell of more than {_LONGEST >> 20} million characters, "
+                    "or a quote that is never closed: mend the line"
+                ) from None
 
     def batches(self, size: int) -> Iterator[Batch]:
         """Batches of rows; a row of another length than the header, or with broken bytes, is marked and kept."""
@@ -90,19 +88,20 @@ class CsvSource:
         faults: dict[int, str] = {}
         width = len(self.columns)
         check = self.encoding.errors != "strict"
-        reader = self._rows()
-        next(reader)
-        before = self._read
-        for line, cells in reader:
-            row = cells or [""] * (width if width == 1 else 0)
-            if len(row) != width:
-                faults[len(rows)] = f"line {line} has {len(row)} cells, the header has {width}"
-            elif check and any(_BROKEN.search(cell) for cell in row):
-                faults[len(rows)] = f"line {line} has bytes that are not {self.encoding.name}"
-            rows.append(row)
-            if len(rows) == size or self._read - before > _BATCH:
-                yield Batch(rows, faults)
-                rows, faults, before = [], {}, self._read
+        with self._reading() as reader:
+            next(reader)
+            before, self._done = self._read, reader.line_num
+            for cells in reader:
+                row = cells or [""] * (width if width == 1 else 0)
+                if len(row) != width:
+                    faults[len(rows)] = f"line {self._done + 1} has {len(row)} cells, the header has {width}"
+                elif check and any(_BROKEN.search(cell) for cell in row):
+                    faults[len(rows)] = f"line {self._done + 1} has bytes that are not {self.encoding.name}"
+                rows.append(row)
+                self._done = reader.line_num
+                if len(rows) == size or self._read - before > _BATCH:
+                    yield Batch(rows, faults)
+                    rows, faults, before = [], {}, self._read
         if rows:
             yield Batch(rows, faults)
 
@@ -137,6 +136,7 @@ class CsvEncoder:
 
     def __init__(self, suffix: str, source: Source, added: Sequence[str], *, safe_cells: bool = False) -> None:
         own = source if isinstance(source, CsvSource) else None
+        self._of_text = own is not None
         self._mark = b"\xef\xbb\xbf" if own and own.encoding.name == "utf-8-sig" else b""
         self._broken = getattr(source, "broken", False)
         self._delimiter = own.delimiter if own and format_of(own.path)[0] != ".tsv" else ","
@@ -158,24 +158,28 @@ class CsvEncoder:
     def rows(self, batch: Batch, tags: Sequence[Sequence[Any]]) -> bytes:
         """Rows; cells beyond the header stand behind the added columns."""
         pieces: list[str] = []
+        before: Sequence[Any] | None = None
+        rendered = ""
         for row, tag in zip(batch.rows, tags, strict=True):
             cells = self._cells(row)
             if cells:
                 pieces += (self._line(cells), self._delimiter)
-            pieces.append(self._tags(tuple(tag)))
+            if tag is not before:  # everyday rows share one
+                before, rendered = tag, self._tags(tuple(tag))
+            pieces.append(rendered)
             if len(row) > self._width:
                 pieces += (self._delimiter, self._line(self._safely([cell_text(c) for c in row[self._width :]])))
             pieces.append(self._newline)
         return to_bytes("".join(pieces), broken=self._broken)
 
-    def _cells(self, row: Sequence[Any]) -> list[str]:
+    def _cells(self, row: Sequence[Any]) -> Sequence[str]:
         if self._whole and len(row) == self._width:
-            cells = [cell_text(c) for c in row]
+            cells = row if self._of_text else [cell_text(c) for c in row]
         else:
             cells = [cell_text(row[i]) if i < len(row) else "" for i in self._keep]
         return self._safely(cells)
 
-    def _safely(self, cells: list[str]) -> list[str]:
+    def _safely(self, cells: Sequence[str]) -> Sequence[str]:
         return [neutral(c) for c in cells] if self._safe else cells
 
     def _tags(self, tag: tuple[Any, ...]) -> str:
