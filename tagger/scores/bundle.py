@@ -18,7 +18,7 @@ from tagger.scores.features import Vocabulary
 from tagger.scores.gate import BITS, Gate
 
 FORMAT = "tagger linear model"
-VERSION = 3
+VERSION = 4
 MANIFEST = "manifest.json"
 OWN_KEYS = ("format", "version", "labels", "flag_names", "flag_value", "temperature", "clearing", "files", "gate", "model_id")
 _ARRAYS: dict[str, np.dtype[Any]] = {
