@@ -136,13 +136,15 @@ def _fit(column: Column, everyday: Mask, strong: Mask, settings: GateSettings) -
 
 
 def _matrix(column: Column) -> csr_matrix:
-    """Counts of the hashes of each text over the root of how many n-grams it has."""
+    """Counts of the hashes of each text over the root of how many of their family it has, as a gate weighs them."""
     from scipy.sparse import csr_matrix
 
     grams = ngrams(column)
-    rows = np.repeat(np.arange(len(grams.starts)), np.diff(grams.starts, append=len(grams.hashes[0])))
-    share = 1.0 / np.sqrt(np.maximum(grams.counts, 1))
-    places = [(rows[inside], hashes[inside]) for hashes, inside in zip(grams.hashes, grams.inside, strict=True)]
-    at = np.concatenate([row for row, _ in places])
-    columns = np.concatenate([hashes for _, hashes in places])
-    return csr_matrix((share[at], (at, columns)), shape=(len(grams.starts), 1 << BITS))
+    texts = np.arange(len(column.starts))
+    rows = np.concatenate([np.repeat(texts, of.counts) for of in grams])
+    columns = np.concatenate([of.hashes for of in grams])
+    shares = []
+    for family in (grams[:1], grams[1:]):
+        share = 1.0 / np.sqrt(np.maximum(sum(of.counts for of in family), 1))
+        shares += [np.repeat(share, of.counts) for of in family]
+    return csr_matrix((np.concatenate(shares), (rows, columns)), shape=(len(texts), 1 << BITS))

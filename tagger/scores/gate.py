@@ -1,8 +1,9 @@
 """A cheap pass over a whole column that settles everyday goods, so that only the rest takes the full road.
 
-The texts of a column become one array of code points; every character n-gram gets a hash by numpy, and whole-number weights
-are added up, so that a score does not depend on what else is in the column. No Python runs per character. What the pass
-cannot read as the full road would (markup, damaged text, other scripts, very long texts) takes the full road.
+The texts of a column become one array of code points; every character trigram, word and pair of words gets a hash by numpy,
+and whole-number weights are added up, so that a score does not depend on what else is in the column. No Python runs per
+character. What the pass cannot read as the full road would (markup, damaged text, other scripts, very long texts) takes the
+full road.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +23,13 @@ from tagger.facts.text import is_awkward, one_to_one
 from tagger.facts.tokens import CJK
 
 BITS = 20
-CHARACTER_NGRAMS = (2, 3, 4)
 LONGEST = 4000  # characters; longer texts take the full road
 JOINTS = "-_/"  # between the words of a term they count as spaces
 SPACE = 0x20
 _BASE = np.uint32(0x9E3779B1)
 _MIX = np.uint32(0x85EBCA6B)
+_POWERS = np.multiply.accumulate(np.full(64, _BASE, dtype=np.uint32))  # by the place in a word; beyond them it stays the same
+_TRIGRAM, _WORD, _PAIR = (np.uint32(n * 0x9E37) for n in (1, 2, 3))
 _CHARACTERS = 0x10000  # beyond them nothing is a letter of a language that the model knows
 _AWKWARD, _LETTER, _DIGIT, _WIDE, _OPENS, _CLOSES, _AND, _ENDS = (1 << i for i in range(8))
 _SCRIPTS = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "CYRILLIC", "GREEK", "MICRO", "OHM", "IDEOGRAPHIC")
@@ -78,11 +81,12 @@ class Gate:
     weights : array of int16, shape (2 ** BITS,)
         Weight of each hash towards everyday goods; 0 where too few training texts have it.
     unit, intercept : float
-        A score is the sum of the weights times ``unit``, over the root of how many n-grams there are, plus ``intercept``.
+        The weights of a text's trigrams are added up and divided by the root of how many there are, those of its words and
+        pairs of words likewise; a score is the sum of both times ``unit``, plus ``intercept``.
     threshold : float
         Score from which on a text may be settled; infinite where no threshold keeps the bound.
     familiar_share : float
-        Least share of a text's n-grams that training has seen.
+        Least share of a text's trigrams that training has seen.
     confidence : float
         Lower bound of the share of unrelated rows among those that the gate settles, from held-out rows.
     most_missed : float
@@ -111,59 +115,78 @@ class Gate:
         return np.asarray(column.readable & (familiar >= self.familiar_share) & (scores >= self.threshold))
 
     def scores(self, column: Column) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Score of each text, and the share of its n-grams that training has seen."""
-        if not len(column.starts):
-            return np.zeros(0), np.zeros(0)
+        """Score of each text, and the share of its trigrams that training has seen."""
+        score = np.full(len(column.starts), self.intercept)
         grams = ngrams(column)
-        total = np.zeros(len(column.starts), dtype=np.int64)
-        seen = np.zeros(len(column.starts), dtype=np.int64)
-        for hashes, inside in zip(grams.hashes, grams.inside, strict=True):
-            found = np.where(inside, self.weights[hashes], np.int16(0))
-            total += np.add.reduceat(found, grams.starts, dtype=np.int64)
-            seen += np.add.reduceat(found != 0, grams.starts, dtype=np.int64)
-        many = np.maximum(grams.counts, 1)
-        return total * self.unit / np.sqrt(many) + self.intercept, seen / many
+        for family in (grams[:1], grams[1:]):
+            total = sum(_sums(self.weights[of.hashes], of.counts) for of in family)
+            score += total * self.unit / np.sqrt(np.maximum(sum(of.counts for of in family), 1))
+        trigrams = grams[0]
+        seen = _sums(self.weights[trigrams.hashes] != 0, trigrams.counts)
+        return score, seen / np.maximum(trigrams.counts, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Grams:
-    """Hashes of the character n-grams of a column, one array a length; ``inside``: the n-gram lies in one text.
+    """Hashes of the n-grams of one kind, text after text; ``counts`` tells how many of them each text has."""
 
-    ``starts`` tells where each text begins, ``counts`` how many n-grams it has.
-    """
-
-    hashes: list[NDArray[np.uint32]]
-    inside: list[Mask]
-    starts: Indices
+    hashes: NDArray[np.uint32]
     counts: Indices
 
 
-def ngrams(column: Column) -> Grams:
-    """Hash the character n-grams of a column: digits taken as one, what is neither letter nor digit as one space."""
+def ngrams(column: Column) -> tuple[Grams, Grams, Grams]:
+    """Hash the character trigrams, the words and the pairs of words of a column.
+
+    All digits are one, and what is neither letter nor digit is one space. A Han, Kana or Hangul character is a word.
+    """
     kinds = _tables().kinds[column.codes]
-    codes = np.where(kinds & _LETTER, column.codes, np.uint32(SPACE))
-    codes[(kinds & _DIGIT) != 0] = ord("0")
+    codes = np.where(kinds & (_LETTER | _DIGIT), column.codes, np.uint32(SPACE))
     blank = codes == SPACE
     kept = ~blank
     kept[1:] |= ~blank[:-1]
     kept[column.starts] = True
-    codes = codes[kept]
-    ends = np.cumsum(kept)[column.ends - 1]
+    codes, blank, wide = codes[kept], blank[kept], (kinds[kept] & _WIDE) != 0
+    ends = np.cumsum(kept)[column.ends - 1] if len(column.ends) else column.ends
+    return (_trigrams(np.where(kinds[kept] & _DIGIT, np.uint32(48), codes), ends), *_words(codes, ends, blank, wide))
+
+
+def _trigrams(codes: NDArray[np.uint32], ends: Indices) -> Grams:
     lengths = np.diff(ends, prepend=0)
-    hashes, inside = [], []
-    value = codes
-    for n in range(2, max(CHARACTER_NGRAMS) + 1):
-        value = value[:-1] * _BASE + codes[n - 1 :]
-        mixed = (value ^ (value >> np.uint32(15)) ^ np.uint32(n * 0x9E37)) * _MIX
-        padded = np.zeros(len(codes), dtype=np.uint32)
-        padded[: len(mixed)] = mixed >> np.uint32(32 - BITS)
-        valid = np.ones(len(codes), dtype=np.bool_)
-        for back in range(1, n):  # n-grams that begin so near the end of a text reach into the next one
-            valid[np.maximum(ends - back, 0)] = False
-        hashes.append(padded)
-        inside.append(valid)
-    counts = sum(np.maximum(lengths - n + 1, 0) for n in CHARACTER_NGRAMS)
-    return Grams(hashes, inside, ends - lengths, np.asarray(counts))
+    inside = np.ones(max(len(codes) - 2, 0), dtype=np.bool_)
+    for back in (1, 2):  # those that begin so near the end of a text reach into the next one
+        inside[np.maximum(ends[:-1] - back, 0)] = False
+    value = ((codes[:-2] * _BASE + codes[1:-1]) * _BASE + codes[2:])[inside]
+    return Grams(_finish(value ^ _TRIGRAM), np.maximum(lengths - 2, 0))
+
+
+def _words(codes: NDArray[np.uint32], ends: Indices, blank: Mask, wide: Mask) -> tuple[Grams, Grams]:
+    begins = ~blank
+    begins[1:] &= blank[:-1] | wide[1:] | wide[:-1]
+    starts = np.flatnonzero(begins)
+    if not len(starts):
+        none = Grams(np.zeros(0, dtype=np.uint32), np.zeros(len(ends), dtype=np.int64))
+        return none, none
+    number = np.cumsum(begins) - 1  # of the word in which a character is, or behind which a space stands
+    places = np.arange(len(codes)) - starts[number]
+    parts = np.where(blank, np.uint32(0), codes * _POWERS[np.clip(places, 0, len(_POWERS) - 1)])
+    words = np.add.reduceat(parts, starts, dtype=np.uint32)
+    until = number[ends - 1] + 1  # the words up to the end of each text
+    counts = np.diff(until, prepend=0)
+    same = np.ones(len(words) - 1, dtype=np.bool_)
+    same[until[:-1][(until[:-1] > 0) & (until[:-1] < len(words))] - 1] = False
+    pairs = (words[:-1] * _BASE + words[1:])[same]
+    return Grams(_finish(words ^ _WORD), counts), Grams(_finish(pairs ^ _PAIR), np.maximum(counts - 1, 0))
+
+
+def _finish(value: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Spread the bits and keep some of them."""
+    return np.asarray(((value ^ (value >> np.uint32(15))) * _MIX) >> np.uint32(32 - BITS))
+
+
+def _sums(values: NDArray[Any], counts: Indices) -> Indices:
+    """Sums of the values of each text."""
+    until = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(values, dtype=np.int64)])[np.cumsum(counts)]
+    return np.diff(until, prepend=0)
 
 
 def read_column(texts: Sequence[str]) -> Column:

@@ -1,8 +1,9 @@
-"""Find the rows of a column that no gate may settle: a word that names a listed item, or a figure that alone can meet a clause.
+"""Find the rows of a column that no gate may settle: words that name a listed item, or a figure that alone can meet a clause.
 
-The words of the whole column become numbers by one dictionary, and numpy finds the rows that hold the words of such a
-term. The matcher of the full road then says which of them hold the term itself, so that the scan never misses what the full
-road would find. Of figures it is enough that one may be there.
+The words of the whole column become numbers by one dictionary, and numpy finds the rows that hold the words of a term with
+which the subject of a clause begins. The matcher of the full road then says which of them hold the terms themselves, and all
+that the subject asks for ("artificial" names a diamond only beside one), so that the scan never misses a clause of which the
+full road would speak. Of figures it is enough that one may be there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,8 +19,8 @@ from numpy.typing import NDArray
 
 from tagger.facts.text import normalise
 from tagger.facts.tokens import CJK, GLUE, JOINTS, TermMatcher, stem, tokens
-from tagger.law import QuantityFile, Units
-from tagger.rulebook import FIGURE, Rulebook
+from tagger.law import Clause, QuantityFile, Units
+from tagger.rulebook import DENIED, FIGURE, Rulebook
 from tagger.scores.gate import Column, Gate, Indices, Mask, fold, read_column, words_of
 
 _FEW = 32  # texts; below it looking at each is cheaper than numbering the words
@@ -28,6 +30,7 @@ _WIDE = re.compile(f"[{CJK}]")
 _LETTER_FIRST, _LETTER_LAST = re.compile("[a-zа-яё]"), re.compile("[a-zа-яёäöüßéñμ]")
 _OF_NOTATIONS = ("length", "tolerance", "temperature_uniformity")  # kinds that program code gives a figure
 _TERM, _NAMED = "term", "named"
+_FIRST, _OTHER = "first of ", "other of "  # with a category: one of the first group of a subject, one of its other groups
 Phrases = Iterable[tuple[Sequence[str], str]]
 
 
@@ -71,7 +74,7 @@ class PhraseScan:
         if len(self._numbers) > _MOST_WORDS:
             self._numbers.clear()
         numbers = np.fromiter(map(self._numbers.__getitem__, words), dtype=np.int64, count=len(words))
-        found = np.zeros(len(column.starts), dtype=np.uint32)
+        found = np.zeros(len(column.starts), dtype=np.uint64)
         at = np.flatnonzero(self._first[numbers])
         begins, nodes = rows[at], np.zeros(len(at), dtype=np.int64)
         for level in self._levels:
@@ -83,7 +86,7 @@ class PhraseScan:
             last = np.flatnonzero(ends)
             np.bitwise_or.at(found, begins[last], ends[last])
             at = at + 1
-        return {group: (found & np.uint32(1 << n)) != 0 for n, group in enumerate(self._groups)}
+        return {group: (found & np.uint64(1 << n)) != 0 for n, group in enumerate(self._groups)}
 
 
 class _Level:
@@ -101,13 +104,13 @@ class _Level:
         """Turn the steps into arrays."""
         keys = np.array(list(self._next), dtype=np.int64)
         order = np.argsort(keys)
-        bits = np.array([self.ends.get(n, 0) for n in range(len(keys))], dtype=np.uint32)
+        bits = np.array([self.ends.get(n, 0) for n in range(len(keys))], dtype=np.uint64)
         self._keys, self._nodes, self._bits = keys[order], order, bits[order]
 
-    def look_up(self, keys: Indices) -> tuple[Mask, Indices, NDArray[np.uint32]]:
+    def look_up(self, keys: Indices) -> tuple[Mask, Indices, NDArray[np.uint64]]:
         """Which keys are there, the places behind them, and the groups that end there."""
         if not len(self._keys):
-            return np.zeros(len(keys), dtype=np.bool_), keys, np.zeros(len(keys), dtype=np.uint32)
+            return np.zeros(len(keys), dtype=np.bool_), keys, np.zeros(len(keys), dtype=np.uint64)
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.asarray(self._keys[places] == keys), self._nodes[places], self._bits[places]
 
@@ -130,7 +133,7 @@ class StrongRows:
     Parameters
     ----------
     book : Rulebook
-        Its ``nouns`` are what counts.
+        The subjects of its clauses are what counts; those of unlisted neighbours open no clause.
     matcher : TermMatcher
         Of its terms.
 
@@ -144,12 +147,17 @@ class StrongRows:
     >>> texts = ["USB cable", "Granulation-kettles, 6 m3", "pouch 330 Wh/kg", "pouch 3.7 V 5 Ah 60 g", "pouch 60 g"]
     >>> strong.find(texts, read_column(texts)).tolist()
     [False, True, True, True, False]
+    >>> texts = ["fabric of synthetic fibres", "synthetic diamond powder"]
+    >>> strong.find(texts, read_column(texts)).tolist()
+    [False, True]
     """
 
     def __init__(self, book: Rulebook, matcher: TermMatcher) -> None:
-        self._concepts = book.nouns
+        subjects = [_Subject.of(clause) for clause in book.clauses]
+        self._subjects = _by_concept(subjects)
+        self._roles = _roles(subjects)
         self._matcher = matcher
-        kinds = {name.removeprefix(FIGURE) for name in book.nouns if name.startswith(FIGURE)}
+        kinds = {name.removeprefix(FIGURE) for c in book.clauses for name in c.subject[0] if name.startswith(FIGURE)}
         self._figures = _FigurePhrases(kinds, book.units, book.quantities)
 
     def find(self, texts: Sequence[str], column: Column) -> Mask:
@@ -157,10 +165,25 @@ class StrongRows:
         few = len(texts) < _FEW
         found = (self._figure_scan if few else self._scan).find(column)
         figures = self._figures.may_be(found, len(texts)) & column.has_number
-        terms = np.ones(len(texts), dtype=np.bool_) if few else found[_TERM]
+        terms = np.ones(len(texts), dtype=np.bool_) if few else self._may_name_an_item(found)
         for row in np.flatnonzero(terms & ~figures).tolist():
-            terms[row] = any(t.concept in self._concepts for t in self._matcher.find(normalise(texts[row])))
+            terms[row] = self._names_an_item({t.concept for t in self._matcher.find(normalise(texts[row]))})
         return np.asarray(terms | figures)
+
+    def _may_name_an_item(self, found: Mapping[str, Mask]) -> Mask:
+        """Rows with a term that names an item alone, or with both sides of the subjects of a category."""
+        rows = found[_TERM]
+        for group in found:
+            if group.startswith(_FIRST) and (other := group.replace(_FIRST, _OTHER)) in found:
+                rows = rows | (found[group] & found[other])
+        return rows
+
+    def _names_an_item(self, concepts: set[str]) -> bool:
+        return any(
+            all(not group.isdisjoint(concepts) for group in subject.others)
+            for concept in concepts
+            for subject in self._subjects.get(concept, ())
+        )
 
     @cached_property
     def _scan(self) -> PhraseScan:
@@ -172,11 +195,45 @@ class StrongRows:
 
     def _terms(self) -> Iterator[tuple[list[str], str]]:
         index = self._matcher.index
-        strong = {n for n, entry in enumerate(index.entries) if entry[0] in self._concepts}
         for table in (index.single, index.longer):
             for key, numbers in table.items():
-                if not strong.isdisjoint(numbers):
-                    yield key.split(GLUE), _TERM
+                for role in {role for n in numbers for role in self._roles.get(index.entries[n][0], ())}:
+                    yield key.split(GLUE), role
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What names the item of a clause: one concept of ``first``, and one of each of the ``others``."""
+
+    category: str
+    first: frozenset[str]
+    others: tuple[frozenset[str], ...]
+
+    @classmethod
+    def of(cls, clause: Clause) -> _Subject:
+        """The subject of a clause by its words; a figure may always be there."""
+        first, *others = (frozenset(c.removeprefix(DENIED) for c in group if not c.startswith(FIGURE)) for group in clause.subject)
+        with_figure = [any(c.startswith(FIGURE) for c in group) for group in clause.subject[1:]]
+        return cls(clause.category, first, tuple(group for group, figure in zip(others, with_figure, strict=True) if not figure))
+
+
+def _by_concept(subjects: Iterable[_Subject]) -> dict[str, list[_Subject]]:
+    found: dict[str, list[_Subject]] = defaultdict(list)
+    for subject in subjects:
+        for concept in subject.first:
+            found[concept].append(subject)
+    return dict(found)
+
+
+def _roles(subjects: Iterable[_Subject]) -> dict[str, set[str]]:
+    """The groups of phrases in which the scan looks for the terms of each concept."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for subject in subjects:
+        for concept in subject.first:
+            found[concept].add(_FIRST + subject.category if subject.others else _TERM)
+        for concept in frozenset().union(*subject.others):
+            found[concept].add(_OTHER + subject.category)
+    return {concept: {_TERM} if _TERM in roles else roles for concept, roles in found.items()}
 
 
 class Settler:
