@@ -17,6 +17,8 @@ _FRACTION = re.compile(r"(?<![\d./a-z-])(\d{2,3})/(\d{2,3})(?P<sign>\s?#)?(?![\d
 # "99.8 min" is a share and no time; with three nines behind the point it is one without a word ("InSb, 99.999, chips"), and no price
 _LEAST_SHARE = re.compile(r"(?<![\d.,/$€£¥-])(9\d[.,]\d{1,5})\s?min(?:imum)?(?=\.?(?:[\s,;)|]|$))(?!\.?\s(?:at|bei|por|cycle|run|per)\b)")
 _NINES_WRITTEN = re.compile(r"(?<![\d.,/$€£¥a-z-])(99\.9{3,6}5?)(?![\d.,]*\d)")
+# of several grades the sign of per cent stands behind the last: 99.5/99.8/99.99 %
+_GRADES = re.compile(r"(?<![\d.,/$€£¥a-z-])9\d\.\d{1,6}(?:(?:\s?[/、,]\s?|\s)9\d\.\d{1,6}){1,6}\s?%")
 _COARSEST_GRIT = 25  # coarser pairs, such as 16/18, are more often something else
 
 
@@ -119,8 +121,13 @@ class NotationReader:
             if not least and (self._finder.behind(clean, match.end()) or self._force.last(clean.folded[: match.start()][-20:])):
                 continue
             value = float(match.group(1).replace(",", "."))
+            kind = "" if least else self._units.nines.kind
             derivation = clean.text[match.start() : match.end()]
-            yield Figure(match.start(), match.end(), value, value, "percent", kind=self._units.nines.kind, derived_from=derivation)
+            yield Figure(match.start(), match.end(), value, value, "percent", kind=kind, derived_from=derivation)
+        for match in _GRADES.finditer(clean.folded):
+            for grade in re.finditer(r"9\d\.\d+", match.group()):
+                value, start = float(grade.group()), match.start() + grade.start()
+                yield Figure(start, start + len(grade.group()), value, value, "percent")
 
     def _read_cells(self, clean: CleanText) -> Iterator[Figure]:
         """``10S4P``: ten cells in series, four strings in parallel."""
