@@ -18,6 +18,8 @@ _NEAREST = 16  # denied terms in front of a place that can still reach it
 _VERDICT_REACH = 60  # characters between a list of constituents and the verdict on it
 _JOINT_REACH = 40  # characters between two members of a list
 _LISTED = "、/・·&+"  # signs that join the members of a list; a comma does so only where "and" or "each" shows that it is a list
+_NUMBER = r"(?:値|值)?\s?[(:]?\d[\d.,]*\s?(?:(?:wt|mass|мас|gew)\.?\s?)?(?:%|ppm)?\)?\s?"  # where a verdict has "#"
+_FIGURE = re.compile(r"\s*[:=]?\s*\d")  # a content of its own: "no Dy, Tb 0.4 %"
 # "不含设备、样品或工艺参数": in a list, what stands behind each separator is denied as well, up to the end of the clause or a 的
 _LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
 _SEPARATOR = re.compile(r"[\u3001或及和与與]")
@@ -76,7 +78,7 @@ class NegationReader:
             re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
             for words in _without_prefixes([normalise(w).folded for w in negation.before])
         ]
-        words = {normalise(w).folded.removeprefix("*").strip() for w in (*negation.before, *negation.after, *negation.verdicts)}
+        words = {normalise(w).folded.removeprefix("*").partition("#")[0].strip() for w in (*negation.before, *negation.after, *negation.verdicts)}
         words = {w for w in words if not any(o in w for o in words if o != w)}  # "not" is in every text that has "not for"
         verdict, between = (any_of([normalise(w).folded for w in words]) for words in (negation.verdicts, negation.between))
         return _Patterns(
@@ -85,7 +87,7 @@ class NegationReader:
             before,
             re.compile(rf"\s?{after}"),
             re.compile(rf"\s*{joints}\s*"),
-            re.compile(verdict or "(?!)"),
+            re.compile(verdict.replace(re.escape("#"), _NUMBER) or "(?!)"),
             re.compile(rf"(?:[\s,:：]|{between})*$" if negation.between else r"\s*$"),
             re.compile(rf"[\s,]*{any_of([normalise(w).folded for w in (*negation.joints, *negation.members)])}\s*"),
         )
@@ -106,7 +108,7 @@ class NegationReader:
             if "\u3001" in run.group():
                 begins.update(run.start() + m.end() for m in _SEPARATOR.finditer(run.group()))
         ends = {m.start() for m in patterns.after.finditer(text)}
-        listed = self._listed(terms, text, clean.original)
+        listed = self._listed(terms, text, clean.original) | self._carried(terms, begins, text, clean.original)
         if not begins and not ends and not listed:
             return tuple(terms)
         denied: list[Span] = []
@@ -139,6 +141,39 @@ class NegationReader:
                 several = several or self._patterns.member.fullmatch(text[last.end : place]) is not None
                 found.add(last)
                 place = last.start
+        return found
+
+    def _carried(self, terms: Sequence[Term], begins: set[int], text: str, original: str) -> set[Span]:
+        """The constituents behind a denied one, to the end of its list: ``no Dy, Tb or Ho``, ``未加入镝、铽及钬``."""
+        own = {t.span for t in terms if t.concept in self._words.constituents}
+        denials = {t.span for t in terms if t.concept in self._words.denials}
+        firsts = [s for s in own if s.start in begins]
+        firsts += [s for s in denials if any(s.start < (m.end() if (m := p.match(text, s.start)) else 0) < s.end for p in self._patterns.before)]
+        if not firsts:
+            return set()
+        members = sorted(own | denials, key=lambda s: (s.start, -s.end))
+        starts = [s.start for s in members]
+        found: set[Span] = set()
+        for first in firsts:
+            place = max(s.end for s in firsts if s.start == first.start)
+            open_: list[Span] = []  # behind a comma: in the list only where an "or" closes it
+            while True:
+                i = bisect_left(starts, place)
+                if i == len(members) or starts[i] > place + _JOINT_REACH or _FIGURE.match(text, members[i].end):
+                    break
+                between, signs = text[place : starts[i]], original[place : starts[i]].strip()
+                comma = not between.strip(" ,，")
+                if self._patterns.member.fullmatch(between) or (signs and all(c in _LISTED for c in signs)) or not between:
+                    found.update((*open_, members[i]))
+                    open_ = []
+                elif comma and members[i] in denials:
+                    found.update(open_)
+                    open_ = []
+                elif comma and signs:
+                    open_.append(members[i])
+                else:
+                    break
+                place = members[i].end
         return found
 
     def _is_joint(self, text: str, original: str, start: int, end: int, several: bool) -> bool:
