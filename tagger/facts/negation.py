@@ -19,6 +19,8 @@ _VERDICT_REACH = 60  # characters between a list of constituents and the verdict
 _JOINT_REACH = 40  # characters between two members of a list
 _LISTED = "、/・·&+"  # signs that join the members of a list; a comma does so only where "and" or "each" shows that it is a list
 _NUMBER = r"(?:値|值)?\s?[(:]?\d[\d.,]*\s?(?:(?:wt|mass|мас|gew)\.?\s?)?(?:%|ppm)?\)?\s?"  # where a verdict has "#"
+# a share of at most 0.5 % or 5000 ppm: "Y2O3 < 0.01 %", "Sm2O3 0.03", "各小于十ppm"; no mass or size
+_TRACE = r"(?:0?[.,]0\d*|0?[.,][1-5]\d{0,2}|\d{1,4}(?=\s?(?:ppm|ppb))|[一二三五十百]{1,3}(?=\s?(?:个)?ppm))(?![\d.,]*\d)(?:\s?(?:wt\.?\s?)?(?:%|ppm|ppb)|(?!\s?(?:kg|g|mt|t|tons?|tonnes?|lbs?|oz|mm|cm|um|μm|m|l|ml|in|inch|mol|кг|г|т|тонн\w*|톤|トン|吨|公斤|千克|克|斤|微米|毫米|米|寸|英寸|升|x|×|个|-)(?![a-z])))"
 _FIGURE = re.compile(r"\s*[:=]?\s*\d")  # a content of its own: "no Dy, Tb 0.4 %"
 # "不含设备、样品或工艺参数": in a list, what stands behind each separator is denied as well, up to the end of the clause or a 的
 _LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
@@ -36,6 +38,7 @@ class _Patterns(NamedTuple):
     after: re.Pattern[str]
     joint: re.Pattern[str]
     verdict: re.Pattern[str]
+    trace: re.Pattern[str]
     between: re.Pattern[str]
     member: re.Pattern[str]
 
@@ -88,6 +91,7 @@ class NegationReader:
             re.compile(rf"\s?{after}"),
             re.compile(rf"\s*{joints}\s*"),
             re.compile(verdict.replace(re.escape("#"), _NUMBER) or "(?!)"),
+            re.compile(rf"[:=]?\s?(?:(?:{any_of([normalise(w).folded for w in negation.at_most])})\s?)?{_TRACE}"),
             re.compile(rf"(?:[\s,:：]|{between})*$" if negation.between else r"\s*$"),
             re.compile(rf"[\s,]*{any_of([normalise(w).folded for w in (*negation.joints, *negation.members)])}\s*"),
         )
@@ -101,7 +105,8 @@ class NegationReader:
             text = text.translate(one_to_one())
         patterns = self._patterns
         words = patterns.ascii_words if text.isascii() else patterns.words
-        if not any(map(text.__contains__, words)):  # much quicker than the patterns, and true of most texts
+        traces = any(t.concept in self._words.traces_beside for t in terms)
+        if not traces and not any(map(text.__contains__, words)):  # much quicker than the patterns, and true of most texts
             return tuple(terms)
         begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
         for run in _LIST.finditer(clean.original):
@@ -127,7 +132,11 @@ class NegationReader:
         ends = [s.end for s in constituents]
         denials = sorted(t.span for t in terms if t.concept in self._words.denials)
         found: set[Span] = set()
-        for verdict in self._patterns.verdict.finditer(text) if constituents else ():
+        concepts = {t.concept for t in terms}
+        verdicts = [self._patterns.verdict] if constituents else []
+        if constituents and not concepts.isdisjoint(self._words.traces_beside) and concepts.isdisjoint(self._words.traces_not_beside):
+            verdicts.append(self._patterns.trace)  # what a light rare earth holds of the heavy ones
+        for verdict in (m for pattern in verdicts for m in pattern.finditer(text)):
             place = _begin_of(denials, verdict.start())
             direct = place == verdict.start()
             before = self._patterns.between.search(text, max(0, place - _VERDICT_REACH), place) if direct else None
