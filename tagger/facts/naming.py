@@ -77,7 +77,7 @@ class Namer:
         return [*named, *self._blocks(named)]
 
     def _reached(self, folded: str, previous: Figure, figure: Figure) -> str:
-        """The kind of a time behind the temperature that is reached in it: ``cools to 80 C inside 18 minutes``, ``冷至100度要50分钟``."""
+        """The kind of a time behind the temperature that is reached in it: ``cools to 80 C inside 18 min``."""
         if figure.dimension != "time" or previous.dimension != "temperature" or figure.start - previous.end > _GAP_LEFT:
             return ""
         cues = self._cues.of(figure.dimension)

@@ -20,7 +20,14 @@ _JOINT_REACH = 40  # characters between two members of a list
 _LISTED = "、/・·&+"  # signs that join the members of a list; a comma does so only where "and" or "each" shows that it is a list
 _NUMBER = r"(?:値|值)?\s?[(:]?\d[\d.,]*\s?(?:(?:wt|mass|мас|gew)\.?\s?)?(?:%|ppm)?\)?\s?"  # where a verdict has "#"
 # a share of at most 0.5 % or 5000 ppm: "Y2O3 < 0.01 %", "Sm2O3 0.03", "各小于十ppm"; no mass or size
-_TRACE = r"(?:0?[.,]0\d*|0?[.,][1-5]\d{0,2}|\d{1,4}(?=\s?(?:ppm|ppb))|[一二三五十百]{1,3}(?=\s?(?:个)?ppm))(?![\d.,]*\d)(?:\s?(?:wt\.?\s?)?(?:%|ppm|ppb)|(?!\s?(?:kg|g|mt|t|tons?|tonnes?|lbs?|oz|mm|cm|um|μm|m|l|ml|in|inch|mol|кг|г|т|тонн\w*|톤|トン|吨|公斤|千克|克|斤|微米|毫米|米|寸|英寸|升|x|×|个|-)(?![a-z])))"
+_AMOUNT = (
+    r"(?:kg|g|mt|t|tons?|tonnes?|lbs?|oz|mm|cm|um|μm|m|l|ml|in|inch|mol|кг|г|т|тонн\w*|톤|トン|吨|公斤|千克|克|斤|微米|毫米|米|寸"
+    r"|英寸|升|x|×|个|-)(?![a-z])"
+)
+_TRACE = (
+    r"(?:0?[.,]0\d*|0?[.,][1-5]\d{0,2}|\d{1,4}(?=\s?(?:ppm|ppb))|[一二三五十百]{1,3}(?=\s?(?:个)?ppm))(?![\d.,]*\d)"
+    rf"(?:\s?(?:wt\.?\s?)?(?:%|ppm|ppb)|(?!\s?{_AMOUNT}))"
+)
 _FIGURE = re.compile(r"\s*[:=]?\s*\d")  # a content of its own: "no Dy, Tb 0.4 %"
 # "不含设备、样品或工艺参数": in a list, what stands behind each separator is denied as well, up to the end of the clause or a 的
 _LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
@@ -81,7 +88,10 @@ class NegationReader:
             re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
             for words in _without_prefixes([normalise(w).folded for w in negation.before])
         ]
-        words = {normalise(w).folded.removeprefix("*").partition("#")[0].strip() for w in (*negation.before, *negation.after, *negation.verdicts)}
+        words = {
+            normalise(w).folded.removeprefix("*").partition("#")[0].strip()
+            for w in (*negation.before, *negation.after, *negation.verdicts)
+        }
         words = {w for w in words if not any(o in w for o in words if o != w)}  # "not" is in every text that has "not for"
         verdict, between = (any_of([normalise(w).folded for w in words]) for words in (negation.verdicts, negation.between))
         return _Patterns(
@@ -134,7 +144,11 @@ class NegationReader:
         found: set[Span] = set()
         concepts = {t.concept for t in terms}
         verdicts = [self._patterns.verdict] if constituents else []
-        if constituents and not concepts.isdisjoint(self._words.traces_beside) and concepts.isdisjoint(self._words.traces_not_beside):
+        if (
+            constituents
+            and not concepts.isdisjoint(self._words.traces_beside)
+            and concepts.isdisjoint(self._words.traces_not_beside)
+        ):
             verdicts.append(self._patterns.trace)  # what a light rare earth holds of the heavy ones
         for verdict in (m for pattern in verdicts for m in pattern.finditer(text)):
             place = _begin_of(denials, verdict.start())
@@ -157,7 +171,7 @@ class NegationReader:
         own = {t.span for t in terms if t.concept in self._words.constituents}
         denials = {t.span for t in terms if t.concept in self._words.denials}
         firsts = [s for s in own if s.start in begins]
-        firsts += [s for s in denials if any(s.start < (m.end() if (m := p.match(text, s.start)) else 0) < s.end for p in self._patterns.before)]
+        firsts += [s for s in denials if self._begins_with_a_denial(s, text)]
         if not firsts:
             return set()
         members = sorted(own | denials, key=lambda s: (s.start, -s.end))
@@ -184,6 +198,11 @@ class NegationReader:
                     break
                 place = members[i].end
         return found
+
+    def _begins_with_a_denial(self, span: Span, text: str) -> bool:
+        """Whether the word that denies stands in front: ``kein Dysprosium``, but not ``Dy-free``."""
+        found = (pattern.match(text, span.start) for pattern in self._patterns.before)
+        return any(match is not None and match.end() < span.end for match in found)
 
     def _is_joint(self, text: str, original: str, start: int, end: int, several: bool) -> bool:
         """Whether what stands between two members joins them in a list."""
