@@ -535,6 +535,9 @@ class Negation(Strict):
     members: tuple[str, ...] = ()
     constituents: tuple[str, ...] = ()
     denials: tuple[str, ...] = ()
+    traces_beside: tuple[str, ...] = ()
+    traces_not_beside: tuple[str, ...] = ()
+    at_most: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

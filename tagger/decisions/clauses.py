@@ -183,7 +183,7 @@ class ClauseJudge:
         text = facts.clean.original
         first = bisect_left(spans, Span(span.start - _POINTING_REACH, 0))
         near = spans[first : bisect_right(spans, Span(span.end + _POINTING_REACH, 0))]
-        behind = [span.end, *(s.end for s in near if s.start >= span.end and not text[span.end : s.start].strip())]
+        behind = [span.end, *(s.end for s in near if s.start >= span.end and self._is_beside(text, span.end, s.start))]
         if any(self._pointed_by.match(text[end : end + 8].lower()) for end in behind):
             return True
         start = span.start
@@ -194,6 +194,12 @@ class ClauseJudge:
             if not touching:
                 return False
             start = min(touching)
+
+    @staticmethod
+    def _is_beside(text: str, end: int, start: int) -> bool:
+        """Whether nothing stands between two mentions; behind a space, as in ``萃取箱 稀土用``, a Chinese word begins anew."""
+        between = text[end:start]
+        return not between or (not between.strip() and ord(text[end - 1]) < _FIRST_WIDE)
 
     def _condition(self, condition: Condition, clause: Clause, facts: Facts, said: _Said) -> _Part:
         terms = said.terms
