@@ -207,6 +207,7 @@ class Role(Strict):
     kinds: tuple[str, ...]
     ask_en: str
     ask_zh: str
+    parts_too: bool = False  # bears on clauses that list parts as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

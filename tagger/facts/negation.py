@@ -30,8 +30,16 @@ _TRACE = (
 )
 _FIGURE = re.compile(r"\s*[:=]?\s*\d")  # a content of its own: "no Dy, Tb 0.4 %"
 # "不含设备、样品或工艺参数": in a list, what stands behind each separator is denied as well, up to the end of the clause or a 的
-_LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
+_LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|涉|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
 _SEPARATOR = re.compile(r"[\u3001或及和与與]")
+# "nothing on rare earths, lithium or magnets", "no lithium, gallium or rare earths": the same where "or" shows that it is a list
+_ITEM = r"[^\W\d]+(?:[ -][^\W\d]+){0,2}"
+_LIST_OR = re.compile(
+    rf"\b(?:no|nothing (?:on|of|about)|without|neither|free (?:of|from)|contains? no|not (?:on|about|for|of|containing)"
+    rf"|kein\w*|weder|ohne|sin|без)(?: any| the)? {_ITEM}(?:, {_ITEM})+,? (?:or|nor|oder|noch|ni|o|или|ни) {_ITEM}",
+    re.IGNORECASE,
+)
+_SEPARATOR_OR = re.compile(r", (?:(?:or|nor|oder|noch|ni|или|ни) )?| (?:or|nor|oder|noch|ni|o|или|ни) ")
 
 
 class _Patterns(NamedTuple):
@@ -122,6 +130,8 @@ class NegationReader:
         for run in _LIST.finditer(clean.original):
             if "\u3001" in run.group():
                 begins.update(run.start() + m.end() for m in _SEPARATOR.finditer(run.group()))
+        for run in _LIST_OR.finditer(clean.original):
+            begins.update(run.start() + m.end() for m in _SEPARATOR_OR.finditer(run.group()))
         ends = {m.start() for m in patterns.after.finditer(text)}
         listed = self._listed(terms, text, clean.original) | self._carried(terms, begins, text, clean.original)
         if not begins and not ends and not listed:
@@ -129,6 +139,7 @@ class NegationReader:
         denied: list[Span] = []
         for term in sorted(terms, key=lambda t: t.span):
             beside = term.span.start in begins or term.span.end in ends or term.span in listed
+            beside = beside or (bool(denied) and _in_run(denied[-1], term.span, clean.original))
             if beside or self._joined(term.span, denied[-_NEAREST:], text):
                 denied.append(term.span)
         if not denied:
@@ -217,6 +228,11 @@ class NegationReader:
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)
+
+
+def _in_run(denied: Span, span: Span, text: str) -> bool:
+    """Whether a one-character term stands right behind a denied one: the metals of 不含钨锑铋."""
+    return denied.end == span.start and span.end - span.start == denied.end - denied.start == 1 and not text[span.start].isascii()
 
 
 def _begin_of(denials: Sequence[Span], place: int) -> int:
