@@ -207,6 +207,7 @@ class Role(Strict):
     kinds: tuple[str, ...]
     ask_en: str
     ask_zh: str
+    parts_too: bool = False  # bears on clauses that list parts as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -535,6 +536,9 @@ class Negation(Strict):
     members: tuple[str, ...] = ()
     constituents: tuple[str, ...] = ()
     denials: tuple[str, ...] = ()
+    traces_beside: tuple[str, ...] = ()
+    traces_not_beside: tuple[str, ...] = ()
+    at_most: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

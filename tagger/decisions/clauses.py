@@ -20,6 +20,8 @@ from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Sp
 from tagger.rulebook import DENIED, FIGURE, Rulebook, concepts_of
 
 _SAME = 1e-9  # relative difference below which two figures are the same figure
+_BEHIND_REACH = 24  # characters behind a mention in which the noun of what is meant for it stands
+_JOINT = re.compile(r"[\s-]*(?:(?:&|\+|/|and|und|y|e|и|和|及|与|與|以及|및|や|と)\s*)?")  # "for filling & vacuum baking"
 _POINTING_REACH = 160  # characters around a mention in which "for" and what stands between may be
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
@@ -87,7 +89,10 @@ class ClauseJudge:
             rf"(?:^|[^\w])(?:{_words(book.pointing.before)})\s*$|(?:{_words(book.pointing.before, wide=True)})\s*$"
         )
         but_not = _words(book.pointing.but_not, wide=True)
-        self._pointed_by = re.compile(rf"\s?(?!{but_not})(?:{_words(book.pointing.after, wide=True)})")
+        self._pointed_by = re.compile(
+            rf"\s?(?!{but_not})(?:{_words(book.pointing.after, wide=True)})"
+            rf"|[\s-](?!(?:{_words(book.pointing.but_not)})(?!\w))(?:{_words(book.pointing.after)})(?!\w)"
+        )
         common = _beside_the_noun(book) - book.nouns
         self._categories: dict[str, set[str]] = defaultdict(set)
         for concept, names in book.lexicons.items():
@@ -183,17 +188,23 @@ class ClauseJudge:
         text = facts.clean.original
         first = bisect_left(spans, Span(span.start - _POINTING_REACH, 0))
         near = spans[first : bisect_right(spans, Span(span.end + _POINTING_REACH, 0))]
-        behind = [span.end, *(s.end for s in near if s.start >= span.end and not text[span.end : s.start].strip())]
-        if any(self._pointed_by.match(text[end : end + 8].lower()) for end in behind):
+        behind = [span.end, *(s.end for s in near if s.start >= span.end and self._is_beside(text, span.end, s.start))]
+        if any(self._pointed_by.match(text[end : end + _BEHIND_REACH].lower()) for end in behind):
             return True
         start = span.start
         while True:
             if self._pointed_from.search(text[max(0, start - 20) : start].lower()):
                 return True
-            touching = [s.start for s in near if s.start < start and s.end <= start and not text[s.end : start].strip(" -")]
+            touching = [s.start for s in near if s.start < start and s.end <= start and _JOINT.fullmatch(text, s.end, start)]
             if not touching:
                 return False
             start = min(touching)
+
+    @staticmethod
+    def _is_beside(text: str, end: int, start: int) -> bool:
+        """Whether nothing stands between two mentions; behind a space, as in ``萃取箱 稀土用``, a Chinese word begins anew."""
+        between = text[end:start]
+        return not between or (not between.strip() and ord(text[end - 1]) < _FIRST_WIDE)
 
     def _condition(self, condition: Condition, clause: Clause, facts: Facts, said: _Said) -> _Part:
         terms = said.terms
@@ -212,8 +223,6 @@ class ClauseJudge:
 
     def _roles(self, clause: Clause, facts: Facts, terms: Terms) -> list[_Part]:
         """A part, a charger, a book about the item: the clause is no longer sure, and the question is asked."""
-        if clause.part_of:
-            return []
         return [
             _Part(
                 Truth.UNKNOWN,
@@ -221,7 +230,7 @@ class ClauseJudge:
                 Question(role.ask_en, role.ask_zh),
             )
             for role in self._book.roles
-            if clause.kind in role.kinds and role.concept in terms
+            if clause.kind in role.kinds and role.concept in terms and (role.parts_too or not clause.part_of)
         ]
 
     def _parameters(self, clause: Clause, facts: Facts, terms: Terms) -> list[_Part]:

@@ -15,7 +15,7 @@ from tagger.records import CleanText
 TOLERANCE = r"±|\+\s?/\s?-|\+-"
 _BETWEEN = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0:("
 _LEFT = 28  # characters in front of a number in which a word that makes it a bound may stand
-_TOLERANCE_IN_FRONT = re.compile(rf"(?:{TOLERANCE})\s*$")
+TOLERANCE_IN_FRONT = re.compile(rf"(?:{TOLERANCE}|正负|plus[\s/-]?(?:or\s)?minus)\s*$")
 _OF_THE_NEXT = re.compile(r"(?<=[a-z.])\s*:?\s*\d")  # "5 Ah max. 70 g": the word belongs to the figure behind it
 _WIDTH = re.compile(rf"\+?(?:{TOLERANCE})")
 
@@ -53,7 +53,7 @@ class BoundReader:
             return self.single(clean, members[0], place)
         if dimension == "mesh":
             return self._notations.sieve(members, end)
-        if _TOLERANCE_IN_FRONT.search(clean.folded[max(0, start - _LEFT) : start]) and dimension == "temperature":
+        if TOLERANCE_IN_FRONT.search(clean.folded[max(0, start - _LEFT) : start]) and dimension == "temperature":
             widths = [n.value * unit.factor for n in members]  # ±2 to ±4 degC
             return Figure(start, end, min(widths), max(widths), dimension, kind="temperature_uniformity")
         values = [n.value if i and signs[i - 1] == "-" else _signed(clean.folded, n, dimension) for i, n in enumerate(members)]
@@ -73,7 +73,7 @@ class BoundReader:
         before = folded[max(0, number.start - _LEFT) : number.start]
         if dimension == "mesh":
             return self._notations.sieve([number], end, finer=bool(self._passing.search(before)))
-        tolerance = _TOLERANCE_IN_FRONT.search(before)
+        tolerance = TOLERANCE_IN_FRONT.search(before)
         if tolerance:
             kind = "temperature_uniformity" if dimension == "temperature" else "tolerance"
             width = number.value * unit.factor

@@ -69,12 +69,21 @@ class Namer:
                 if self._typical.search(between) or self._list.fullmatch(between):
                     kind = previous.kind  # breaking load >= 4.6 N (typ 5.1 N); 厚度3mm、5mm
             reference = self._reference(folded, named[-1], figure) if named and not kind else ""
-            kind = kind or reference
+            kind = kind or reference or (self._reached(folded, previous, figure) if previous else "")
             named.append(self._capped(self._within(_bounded(figure if kind == figure.kind else replace(figure, kind=kind), sign))))
             if len(named) > 1:
                 named[-2] = self._measured_at(folded, named[-2], named[-1])
         named = [self._by_context(folded, figure) for figure in named]
         return [*named, *self._blocks(named)]
+
+    def _reached(self, folded: str, previous: Figure, figure: Figure) -> str:
+        """The kind of a time behind the temperature that is reached in it: ``cools to 80 C inside 18 min``."""
+        if figure.dimension != "time" or previous.dimension != "temperature" or figure.start - previous.end > _GAP_LEFT:
+            return ""
+        cues = self._cues.of(figure.dimension)
+        left = folded[max(0, previous.start - _LEFT) : previous.start]
+        found = cues.last(left) if cues and not _HARD_BREAK.search(folded[previous.end : figure.start]) else None
+        return found[0] if found and not left[found[2] :].strip(_FILLERS) else ""
 
     def _by_context(self, folded: str, figure: Figure) -> Figure:
         """The kind that a figure has by what else the text is about."""

@@ -18,9 +18,28 @@ _NEAREST = 16  # denied terms in front of a place that can still reach it
 _VERDICT_REACH = 60  # characters between a list of constituents and the verdict on it
 _JOINT_REACH = 40  # characters between two members of a list
 _LISTED = "、/・·&+"  # signs that join the members of a list; a comma does so only where "and" or "each" shows that it is a list
+_NUMBER = r"(?:値|值)?\s?[(:]?\d[\d.,]*\s?(?:(?:wt|mass|мас|gew)\.?\s?)?(?:%|ppm)?\)?\s?"  # where a verdict has "#"
+# a share of at most 0.5 % or 5000 ppm: "Y2O3 < 0.01 %", "Sm2O3 0.03", "各小于十ppm"; no mass or size
+_AMOUNT = (
+    r"(?:kg|g|mt|t|tons?|tonnes?|lbs?|oz|mm|cm|um|μm|m|l|ml|in|inch|mol|кг|г|т|тонн\w*|톤|トン|吨|公斤|千克|克|斤|微米|毫米|米|寸"
+    r"|英寸|升|x|×|个|-)(?![a-z])"
+)
+_TRACE = (
+    r"(?:0?[.,]0\d*|0?[.,][1-5]\d{0,2}|\d{1,4}(?=\s?(?:ppm|ppb))|[一二三五十百]{1,3}(?=\s?(?:个)?ppm))(?![\d.,]*\d)"
+    rf"(?:\s?(?:wt\.?\s?)?(?:%|ppm|ppb)|(?!\s?{_AMOUNT}))"
+)
+_FIGURE = re.compile(r"\s*[:=]?\s*\d")  # a content of its own: "no Dy, Tb 0.4 %"
 # "不含设备、样品或工艺参数": in a list, what stands behind each separator is denied as well, up to the end of the clause or a 的
-_LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
+_LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|涉|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
 _SEPARATOR = re.compile(r"[\u3001或及和与與]")
+# "nothing on rare earths, lithium or magnets", "no lithium, gallium or rare earths": the same where "or" shows that it is a list
+_ITEM = r"[^\W\d]+(?:[ -][^\W\d]+){0,2}"
+_LIST_OR = re.compile(
+    rf"\b(?:no|nothing (?:on|of|about)|without|neither|free (?:of|from)|contains? no|not (?:on|about|for|of|containing)"
+    rf"|kein\w*|weder|ohne|sin|без)(?: any| the)? {_ITEM}(?:, {_ITEM})+,? (?:or|nor|oder|noch|ni|o|или|ни) {_ITEM}",
+    re.IGNORECASE,
+)
+_SEPARATOR_OR = re.compile(r", (?:(?:or|nor|oder|noch|ni|или|ни) )?| (?:or|nor|oder|noch|ni|o|или|ни) ")
 
 
 class _Patterns(NamedTuple):
@@ -34,6 +53,7 @@ class _Patterns(NamedTuple):
     after: re.Pattern[str]
     joint: re.Pattern[str]
     verdict: re.Pattern[str]
+    trace: re.Pattern[str]
     between: re.Pattern[str]
     member: re.Pattern[str]
 
@@ -76,7 +96,10 @@ class NegationReader:
             re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
             for words in _without_prefixes([normalise(w).folded for w in negation.before])
         ]
-        words = {normalise(w).folded.removeprefix("*").strip() for w in (*negation.before, *negation.after, *negation.verdicts)}
+        words = {
+            normalise(w).folded.removeprefix("*").partition("#")[0].strip()
+            for w in (*negation.before, *negation.after, *negation.verdicts)
+        }
         words = {w for w in words if not any(o in w for o in words if o != w)}  # "not" is in every text that has "not for"
         verdict, between = (any_of([normalise(w).folded for w in words]) for words in (negation.verdicts, negation.between))
         return _Patterns(
@@ -85,7 +108,8 @@ class NegationReader:
             before,
             re.compile(rf"\s?{after}"),
             re.compile(rf"\s*{joints}\s*"),
-            re.compile(verdict or "(?!)"),
+            re.compile(verdict.replace(re.escape("#"), _NUMBER) or "(?!)"),
+            re.compile(rf"[:=]?\s?(?:(?:{any_of([normalise(w).folded for w in negation.at_most])})\s?)?{_TRACE}"),
             re.compile(rf"(?:[\s,:：]|{between})*$" if negation.between else r"\s*$"),
             re.compile(rf"[\s,]*{any_of([normalise(w).folded for w in (*negation.joints, *negation.members)])}\s*"),
         )
@@ -99,19 +123,23 @@ class NegationReader:
             text = text.translate(one_to_one())
         patterns = self._patterns
         words = patterns.ascii_words if text.isascii() else patterns.words
-        if not any(map(text.__contains__, words)):  # much quicker than the patterns, and true of most texts
+        traces = any(t.concept in self._words.traces_beside for t in terms)
+        if not traces and not any(map(text.__contains__, words)):  # much quicker than the patterns, and true of most texts
             return tuple(terms)
         begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
         for run in _LIST.finditer(clean.original):
             if "\u3001" in run.group():
                 begins.update(run.start() + m.end() for m in _SEPARATOR.finditer(run.group()))
+        for run in _LIST_OR.finditer(clean.original):
+            begins.update(run.start() + m.end() for m in _SEPARATOR_OR.finditer(run.group()))
         ends = {m.start() for m in patterns.after.finditer(text)}
-        listed = self._listed(terms, text, clean.original)
+        listed = self._listed(terms, text, clean.original) | self._carried(terms, begins, text, clean.original)
         if not begins and not ends and not listed:
             return tuple(terms)
         denied: list[Span] = []
         for term in sorted(terms, key=lambda t: t.span):
             beside = term.span.start in begins or term.span.end in ends or term.span in listed
+            beside = beside or (bool(denied) and _in_run(denied[-1], term.span, clean.original))
             if beside or self._joined(term.span, denied[-_NEAREST:], text):
                 denied.append(term.span)
         if not denied:
@@ -125,7 +153,15 @@ class NegationReader:
         ends = [s.end for s in constituents]
         denials = sorted(t.span for t in terms if t.concept in self._words.denials)
         found: set[Span] = set()
-        for verdict in self._patterns.verdict.finditer(text) if constituents else ():
+        concepts = {t.concept for t in terms}
+        verdicts = [self._patterns.verdict] if constituents else []
+        if (
+            constituents
+            and not concepts.isdisjoint(self._words.traces_beside)
+            and concepts.isdisjoint(self._words.traces_not_beside)
+        ):
+            verdicts.append(self._patterns.trace)  # what a light rare earth holds of the heavy ones
+        for verdict in (m for pattern in verdicts for m in pattern.finditer(text)):
             place = _begin_of(denials, verdict.start())
             direct = place == verdict.start()
             before = self._patterns.between.search(text, max(0, place - _VERDICT_REACH), place) if direct else None
@@ -141,6 +177,44 @@ class NegationReader:
                 place = last.start
         return found
 
+    def _carried(self, terms: Sequence[Term], begins: set[int], text: str, original: str) -> set[Span]:
+        """The constituents behind a denied one, to the end of its list: ``no Dy, Tb or Ho``, ``未加入镝、铽及钬``."""
+        own = {t.span for t in terms if t.concept in self._words.constituents}
+        denials = {t.span for t in terms if t.concept in self._words.denials}
+        firsts = [s for s in own if s.start in begins]
+        firsts += [s for s in denials if self._begins_with_a_denial(s, text)]
+        if not firsts:
+            return set()
+        members = sorted(own | denials, key=lambda s: (s.start, -s.end))
+        starts = [s.start for s in members]
+        found: set[Span] = set()
+        for first in firsts:
+            place = max(s.end for s in firsts if s.start == first.start)
+            open_: list[Span] = []  # behind a comma: in the list only where an "or" closes it
+            while True:
+                i = bisect_left(starts, place)
+                if i == len(members) or starts[i] > place + _JOINT_REACH or _FIGURE.match(text, members[i].end):
+                    break
+                between, signs = text[place : starts[i]], original[place : starts[i]].strip()
+                comma = not between.strip(" ,，")
+                if self._patterns.member.fullmatch(between) or (signs and all(c in _LISTED for c in signs)) or not between:
+                    found.update((*open_, members[i]))
+                    open_ = []
+                elif comma and members[i] in denials:
+                    found.update(open_)
+                    open_ = []
+                elif comma and signs:
+                    open_.append(members[i])
+                else:
+                    break
+                place = members[i].end
+        return found
+
+    def _begins_with_a_denial(self, span: Span, text: str) -> bool:
+        """Whether the word that denies stands in front: ``kein Dysprosium``, but not ``Dy-free``."""
+        found = (pattern.match(text, span.start) for pattern in self._patterns.before)
+        return any(match is not None and match.end() < span.end for match in found)
+
     def _is_joint(self, text: str, original: str, start: int, end: int, several: bool) -> bool:
         """Whether what stands between two members joins them in a list."""
         between = text[start:end]
@@ -154,6 +228,11 @@ class NegationReader:
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)
+
+
+def _in_run(denied: Span, span: Span, text: str) -> bool:
+    """Whether a one-character term stands right behind a denied one: the metals of 不含钨锑铋."""
+    return denied.end == span.start and span.end - span.start == denied.end - denied.start == 1 and not text[span.start].isascii()
 
 
 def _begin_of(denials: Sequence[Span], place: int) -> int:

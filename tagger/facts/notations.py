@@ -14,6 +14,11 @@ from tagger.law import QuantityFile, Units
 from tagger.records import CleanText
 
 _FRACTION = re.compile(r"(?<![\d./a-z-])(\d{2,3})/(\d{2,3})(?P<sign>\s?#)?(?![\d./-])")
+# "99.8 min" is a share and no time; with three nines behind the point it is one without a word ("InSb, 99.999, chips"), and no price
+_LEAST_SHARE = re.compile(r"(?<![\d.,/$€£¥-])(9\d[.,]\d{1,5})\s?min(?:imum)?(?=\.?(?:[\s,;)|]|$))(?!\.?\s(?:at|bei|por|cycle|run|per)\b)")
+_NINES_WRITTEN = re.compile(r"(?<![\d.,/$€£¥a-z-])(99\.9{3,6}5?)(?![\d.,]*\d)")
+# of several grades the sign of per cent stands behind the last: 99.5/99.8/99.99 %
+_GRADES = re.compile(r"(?<![\d.,/$€£¥a-z-])9\d\.\d{1,6}(?:(?:\s?[/、,]\s?|\s)9\d\.\d{1,6}){1,6}\s?%")
 _COARSEST_GRIT = 25  # coarser pairs, such as 16/18, are more often something else
 
 
@@ -47,6 +52,7 @@ class NotationReader:
         """Figures of all notations of one text."""
         return [
             *self._read_nines(clean),
+            *self._read_shares(clean),
             *self._read_micropowder(clean),
             *self._read_fractions(clean),
             *self._read_compositions(clean),
@@ -104,6 +110,24 @@ class NotationReader:
             value = 100 - 10.0 ** (2 - nines) * (0.5 if half else 1.0)
             kind = self._units.nines.kind
             yield Figure(match.start(), match.end(), value, value, "percent", kind=kind, derived_from=match.group())
+
+    def _read_shares(self, clean: CleanText) -> Iterator[Figure]:
+        """A purity that is written without a sign of per cent: ``99.8 min``, ``99.999``."""
+        if "9." not in clean.folded and "9," not in clean.folded:
+            return
+        found = [*_LEAST_SHARE.finditer(clean.folded), *_NINES_WRITTEN.finditer(clean.folded)]
+        for match in found:
+            least = match.re is _LEAST_SHARE
+            if not least and (self._finder.behind(clean, match.end()) or self._force.last(clean.folded[: match.start()][-20:])):
+                continue
+            value = float(match.group(1).replace(",", "."))
+            kind = "" if least else self._units.nines.kind
+            derivation = clean.text[match.start() : match.end()]
+            yield Figure(match.start(), match.end(), value, value, "percent", kind=kind, derived_from=derivation)
+        for match in _GRADES.finditer(clean.folded):
+            for grade in re.finditer(r"9\d\.\d+", match.group()):
+                value, start = float(grade.group()), match.start() + grade.start()
+                yield Figure(start, start + len(grade.group()), value, value, "percent")
 
     def _read_cells(self, clean: CleanText) -> Iterator[Figure]:
         """``10S4P``: ten cells in series, four strings in parallel."""

@@ -134,4 +134,5 @@ def _said(clean: CleanText, found: re.Match[str], unit_behind: Callable[[CleanTe
     if before == _ORDINAL:
         return ""
     unit = clean.folded[found.end() : unit_behind(clean, found.end())].strip()
-    return said if len(unit) > 1 or (unit and unit in _PLAIN_UNITS and whole != "一") else ""
+    plain = unit and (before == "负" or (unit in _PLAIN_UNITS and whole != "一"))  # 正负八度
+    return said if len(unit) > 1 or plain else ""

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tagger.facts.bounds import TOLERANCE, BoundReader
+from tagger.facts.bounds import TOLERANCE, TOLERANCE_IN_FRONT, BoundReader
 from tagger.facts.derived import Deriver
 from tagger.facts.figures import Figure, UnitPlace, in_base
 from tagger.facts.naming import Namer
@@ -28,6 +28,7 @@ from tagger.records import CleanText, Quantity
 
 _COMMA_RATIO = 5  # "300, 500 L" are two sizes, "21700, 3.6 V" is a model and a figure
 _MOST_MEMBERS = 6
+_TOLERANCE_REACH = 18  # behind "plus or minus" even a small number with a C is a temperature
 _LETTER = re.compile(r"[^\W\d_]", re.UNICODE)
 _GLUED_SIGNS = "xøφ×x"
 _CJK = re.compile("[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -152,7 +153,8 @@ class QuantityReader:
         signs: list[str] = []
         while True:
             last = members[-1]
-            found = self._finder.behind(clean, _skip_plus(clean.folded, last.end), last.value)
+            width = TOLERANCE_IN_FRONT.search(clean.folded[max(0, last.start - _TOLERANCE_REACH) : last.start])
+            found = self._finder.behind(clean, _skip_plus(clean.folded, last.end), math.inf if width else last.value)
             if found:
                 behind = _next_from(numbers, at + len(members), found.end)  # the 3 of m3 is none
                 tail = self._tail(clean, found, behind, signs) if behind else None
