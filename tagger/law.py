@@ -458,7 +458,7 @@ class GateSettings(Strict):
     """The cheap pass over a whole column."""
 
     on: bool
-    most_missed: float
+    most_alike: float
     familiar_share: float
 
 
@@ -539,6 +539,9 @@ class Negation(Strict):
     traces_beside: tuple[str, ...] = ()
     traces_not_beside: tuple[str, ...] = ()
     at_most: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    lists_or: tuple[str, ...] = ()
+    either: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

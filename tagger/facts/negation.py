@@ -29,17 +29,9 @@ _TRACE = (
     rf"(?:\s?(?:wt\.?\s?)?(?:%|ppm|ppb)|(?!\s?{_AMOUNT}))"
 )
 _FIGURE = re.compile(r"\s*[:=]?\s*\d")  # a content of its own: "no Dy, Tb 0.4 %"
-# "不含设备、样品或工艺参数": in a list, what stands behind each separator is denied as well, up to the end of the clause or a 的
-_LIST = re.compile(r"(?:不|未)(?:含|包括|包含|提供|附|涉及|涉|转让|轉讓|移交|交付)[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}")
-_SEPARATOR = re.compile(r"[\u3001或及和与與]")
-# "nothing on rare earths, lithium or magnets", "no lithium, gallium or rare earths": the same where "or" shows that it is a list
+_LIST_REACH = r"[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}"  # a denied Chinese list goes to the end of its clause, or to a 的
+_COMMA = "\u3001"
 _ITEM = r"[^\W\d]+(?:[ -][^\W\d]+){0,2}"
-_LIST_OR = re.compile(
-    rf"\b(?:no|nothing (?:on|of|about)|without|neither|free (?:of|from)|contains? no|not (?:on|about|for|of|containing)"
-    rf"|kein\w*|weder|ohne|sin|без)(?: any| the)? {_ITEM}(?:, {_ITEM})+,? (?:or|nor|oder|noch|ni|o|или|ни) {_ITEM}",
-    re.IGNORECASE,
-)
-_SEPARATOR_OR = re.compile(r", (?:(?:or|nor|oder|noch|ni|или|ни) )?| (?:or|nor|oder|noch|ni|o|или|ни) ")
 
 
 class _Patterns(NamedTuple):
@@ -56,6 +48,7 @@ class _Patterns(NamedTuple):
     trace: re.Pattern[str]
     between: re.Pattern[str]
     member: re.Pattern[str]
+    lists: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]  # whole lists that are denied, and what parts their members
 
 
 class NegationReader:
@@ -112,7 +105,24 @@ class NegationReader:
             re.compile(rf"[:=]?\s?(?:(?:{any_of([normalise(w).folded for w in negation.at_most])})\s?)?{_TRACE}"),
             re.compile(rf"(?:[\s,:：]|{between})*$" if negation.between else r"\s*$"),
             re.compile(rf"[\s,]*{any_of([normalise(w).folded for w in (*negation.joints, *negation.members)])}\s*"),
+            self._lists,
         )
+
+    @property
+    def _lists(self) -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
+        """``不含设备、样品或工艺参数``; ``nothing on rare earths, lithium or magnets``, where "or" shows that it is a list."""
+        negation = self._words
+        wide = "".join(joint for joint in negation.joints if len(joint) == 1 and not joint.isascii())
+        spelled = "|".join(map(re.escape, sorted(negation.lists_or, key=len, reverse=True)))
+        joint = "|".join(map(re.escape, sorted(negation.either, key=len, reverse=True)))
+        found = []
+        if negation.lists:
+            head = "|".join(map(re.escape, sorted(negation.lists, key=len, reverse=True)))
+            found.append((re.compile(rf"(?:{head})(?={_LIST_REACH}{_COMMA}){_LIST_REACH}"), re.compile(f"[{_COMMA}{wide}]")))
+        if spelled and joint:
+            run = rf"\b(?:{spelled})(?: any| the)? {_ITEM}(?:, {_ITEM})+,? (?:{joint}) {_ITEM}"
+            found.append((re.compile(run), re.compile(rf", (?:(?:{joint}) )?| (?:{joint}) ")))
+        return tuple(found)
 
     def mark(self, terms: Sequence[Term], clean: CleanText) -> tuple[Term, ...]:
         """The terms, those that the text denies marked so; also those inside a denied one, or joined to it by "or"."""
@@ -127,23 +137,19 @@ class NegationReader:
         if not traces and not any(map(text.__contains__, words)):  # much quicker than the patterns, and true of most texts
             return tuple(terms)
         begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
-        for run in _LIST.finditer(clean.original):
-            if "\u3001" in run.group():
-                begins.update(run.start() + m.end() for m in _SEPARATOR.finditer(run.group()))
-        for run in _LIST_OR.finditer(clean.original):
-            begins.update(run.start() + m.end() for m in _SEPARATOR_OR.finditer(run.group()))
+        for whole, parting in patterns.lists:
+            for run in whole.finditer(clean.original.lower()):
+                begins.update(run.start() + m.end() for m in parting.finditer(run.group()))
         ends = {m.start() for m in patterns.after.finditer(text)}
         listed = self._listed(terms, text, clean.original) | self._carried(terms, begins, text, clean.original)
         if not begins and not ends and not listed:
             return tuple(terms)
+        beside = {t.span for t in terms if t.span.start in begins or t.span.end in ends} | listed
         denied: list[Span] = []
-        for term in sorted(terms, key=lambda t: t.span):
-            beside = term.span.start in begins or term.span.end in ends or term.span in listed
-            beside = beside or (bool(denied) and _in_run(denied[-1], term.span, clean.original))
-            if beside or self._joined(term.span, denied[-_NEAREST:], text):
-                denied.append(term.span)
-        if not denied:
-            return tuple(terms)
+        for span in sorted(t.span for t in terms):
+            goes_on = bool(denied) and _in_run(denied[-1], span, clean.original)
+            if span in beside or goes_on or self._joined(span, denied[-_NEAREST:], text):
+                denied.append(span)
         starts = [span.start for span in denied]
         return tuple(replace(t, negated=True) if _inside(t.span, denied, starts) else t for t in terms)
 

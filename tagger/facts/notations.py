@@ -14,8 +14,10 @@ from tagger.law import QuantityFile, Units
 from tagger.records import CleanText
 
 _FRACTION = re.compile(r"(?<![\d./a-z-])(\d{2,3})/(\d{2,3})(?P<sign>\s?#)?(?![\d./-])")
-# "99.8 min" is a share and no time; with three nines behind the point it is one without a word ("InSb, 99.999, chips"), and no price
-_LEAST_SHARE = re.compile(r"(?<![\d.,/$€£¥-])(9\d[.,]\d{1,5})\s?min(?:imum)?(?=\.?(?:[\s,;)|]|$))(?!\.?\s(?:at|bei|por|cycle|run|per)\b)")
+# "99.8 min" is a share and no time; with three nines behind the point it is one without a word ("InSb, 99.999"), and no price
+_LEAST_SHARE = re.compile(
+    r"(?<![\d.,/$€£¥-])(9\d[.,]\d{1,5})\s?min(?:imum)?(?=\.?(?:[\s,;)|]|$))(?!\.?\s(?:at|bei|por|cycle|run|per)\b)"
+)
 _NINES_WRITTEN = re.compile(r"(?<![\d.,/$€£¥a-z-])(99\.9{3,6}5?)(?![\d.,]*\d)")
 # of several grades the sign of per cent stands behind the last: 99.5/99.8/99.99 %
 _GRADES = re.compile(r"(?<![\d.,/$€£¥a-z-])9\d\.\d{1,6}(?:(?:\s?[/、,]\s?|\s)9\d\.\d{1,6}){1,6}\s?%")

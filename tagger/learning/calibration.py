@@ -22,6 +22,7 @@ from tagger.scores.classifier import Model, softmax
 from tagger.scores.clearing import Clearing, ClearingStep
 from tagger.scores.conformal import conformalize
 from tagger.scores.features import Ngrams, flags, ngrams
+from tagger.scores.gate import Gate
 from tagger.scores.strong import Settler, StrongRows
 
 
@@ -94,7 +95,7 @@ def fit_calibration(
 
 
 def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
-    """A model with the prediction sets and the clearing of some labelled rows; the probabilities stay as they are.
+    """A model with the prediction sets, the clearing and the misses of the gate on some labelled rows; the probabilities stay.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
     probabilities = model.predict_proba(corpus.facts, [j.marks for j in corpus.judged])
     own = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
     model = replace(model, set_thresholds=np.where(own > 0, own, model.set_thresholds))
-    return replace(model, clearing=measure_clearing(corpus, model, book))
+    return replace(model, clearing=measure_clearing(corpus, model, book), gate=_measured_gate(corpus, model, book))
 
 
 def calibrate(folder: Path, examples: Sequence[Example], out: Path, book: Rulebook, max_miss_rate: float | None = None) -> Clearing:
@@ -181,6 +182,15 @@ class _Answers:
     corpus: Corpus
     scored: Sequence[Scores]
     settled: Sequence[bool]
+
+
+def _measured_gate(corpus: Corpus, model: Model, book: Rulebook) -> Gate | None:
+    """The gate with the upper bound of the share of risky rows that it settles."""
+    if model.gate is None:
+        return None
+    risky = [e.decision in RISKY for e in corpus.examples]
+    missed = sum(a and b for a, b in zip(risky, _settled(corpus, model, book), strict=True))
+    return replace(model.gate, most_missed=upper_bound(missed, sum(risky)))
 
 
 def _settled(corpus: Corpus, model: Model, book: Rulebook) -> list[bool]:

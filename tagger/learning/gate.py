@@ -1,4 +1,4 @@
-"""Fit the gate on the training rows, and set its threshold so that what it wrongly settles stays below a certified bound."""
+"""Fit the gate on the training rows, and set its threshold so that few rows that matter look like everyday goods to it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _LEAST_TEXTS = 2
-_REGULARISATION = 30.0
-_STRONG_WEIGHT = 0.3  # of rows that the scan keeps back anyway: the gate is fitted for the others
+_REGULARISATION = 10.0
+_STRONG_WEIGHT = 0.1  # of harmless rows that the scan keeps back anyway: the gate is fitted for the others
 _ITERATIONS = 200
 _LARGEST = 32767
 _THRESHOLDS = np.linspace(20.0, 0.0, 801)  # log-odds, fixed before any row is looked at; below 0 a row is likelier not everyday
@@ -33,9 +33,9 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     """Fit a gate, and measure it on rows that it has not seen.
 
     The scores of all rows come from gates that saw neither them nor their groups. Thresholds are then tried from the strictest
-    on, and the last one whose upper bound of the miss rate (Clopper and Pearson, one-sided) still lies below
-    ``settings.gate.most_missed`` is taken: as the order is fixed before the labels are looked at, the bound holds for the
-    threshold that is chosen (fixed-sequence testing; Angelopoulos et al. 2021, Learn then Test).
+    on, and the last one at which the upper bound (Clopper and Pearson, one-sided) of the share of open rows at or above it
+    still lies below ``settings.gate.most_alike`` is taken: as the order is fixed before the labels are looked at, the bound
+    holds for the threshold that is chosen (fixed-sequence testing; Angelopoulos et al. 2021, Learn then Test).
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     -------
     Gate
     dict
-        Rows that are open (controlled or for review) and how many of them the gate settles, with the bound; everyday rows and
-        how many of them it settles.
+        Rows that are open (controlled or for review), how many of them look like everyday goods, with the bound, and how many
+        the gate settles; everyday rows and how many of them it settles.
     """
     texts = [e.text for e in examples]
     column = read_column(texts)
@@ -62,23 +62,20 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     for fit_rows, test_rows in folds:
         fitted = _fit(column.part(fit_rows), everyday[fit_rows], strong[fit_rows], settings)
         scores[test_rows], familiar[test_rows] = fitted.scores(column.part(test_rows))
-    may_pass = column.readable & ~strong & (familiar >= settings.familiar_share)
-    threshold = certified_threshold(np.where(may_pass, scores, -np.inf)[open_], settings.most_missed)
-    settled = may_pass & (scores >= threshold)
-    missed, of_open, of_settled = int((settled & open_).sum()), int(open_.sum()), int(settled.sum())
-    bound = upper_bound(missed, of_open)
-    wrong = upper_bound(int((settled & ~everyday).sum()), of_settled)
-    gate = replace(_fit(column, everyday, strong, settings), threshold=threshold, confidence=1.0 - wrong, most_missed=bound)
+    threshold = certified_threshold(scores[open_], settings.most_alike)
+    alike = scores >= threshold
+    settled = column.readable & ~strong & (familiar >= settings.familiar_share) & alike
+    wrong = upper_bound(int((settled & ~everyday).sum()), int(settled.sum()))
+    gate = replace(_fit(column, everyday, strong, settings), threshold=threshold, confidence=1.0 - wrong)
     return gate, {
         "how": "rows held out by page and near-duplicate; thresholds tried from the strictest on",
-        "open_rows": of_open,
-        "open_rows_settled": missed,
-        "upper_bound": round(bound, 5),
+        "open_rows": int(open_.sum()),
+        "open_rows_alike": int((alike & open_).sum()),
+        "upper_bound": round(upper_bound(int((alike & open_).sum()), int(open_.sum())), 5),
         "bound_level": LEVEL,
-        "bound_allowed": settings.most_missed,
-        "controlled_rows": int(controlled.sum()),
+        "bound_allowed": settings.most_alike,
+        "open_rows_settled": int((settled & open_).sum()),
         "controlled_rows_settled": int((settled & controlled).sum()),
-        "controlled_upper_bound": round(upper_bound(int((settled & controlled).sum()), int(controlled.sum())), 5),
         "everyday_rows": int(everyday.sum()),
         "everyday_rows_settled": int((settled & everyday).sum()),
         "settled_rows_unrelated_at_least": round(gate.confidence, 5),
@@ -86,14 +83,14 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     }
 
 
-def certified_threshold(scores: NDArray[np.float64], most_missed: float) -> float:
+def certified_threshold(scores: NDArray[np.float64], most_alike: float) -> float:
     """The lowest threshold, tried from above, up to which the bound of the share of open rows at or above it stays allowed.
 
     Parameters
     ----------
     scores : array
-        Of held-out open rows; minus infinity where the gate cannot settle a row whatever its score.
-    most_missed : float
+        Of held-out open rows.
+    most_alike : float
 
     Returns
     -------
@@ -110,7 +107,7 @@ def certified_threshold(scores: NDArray[np.float64], most_missed: float) -> floa
     """
     best = float("inf")
     for threshold in _THRESHOLDS:
-        if upper_bound(int((scores >= threshold).sum()), len(scores)) > most_missed:
+        if upper_bound(int((scores >= threshold).sum()), len(scores)) > most_alike:
             break
         best = float(threshold)
     return best
@@ -126,7 +123,7 @@ def _fit(column: Column, everyday: Mask, strong: Mask, settings: GateSettings) -
     used = np.flatnonzero(texts_with >= _LEAST_TEXTS)
     classifier = LogisticRegression(C=_REGULARISATION, max_iter=_ITERATIONS, class_weight="balanced", tol=1e-4)
     with threadpool_limits(limits=1):  # one thread: sums in one order, so the same bits
-        classifier.fit(x[:, used], everyday, sample_weight=np.where(strong, _STRONG_WEIGHT, 1.0))
+        classifier.fit(x[:, used], everyday, sample_weight=np.where(everyday & strong, _STRONG_WEIGHT, 1.0))
     weights = classifier.coef_[0]
     unit = float(np.abs(weights).max()) / _LARGEST
     whole = np.rint(weights / unit).astype(np.int16)

@@ -104,8 +104,8 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     gate, figures["gate"] = train_gate(corpus.examples, folds, book)
     about_gate = figures["gate"]
     say(
-        f"gate: settles {about_gate['open_rows_settled']} of {about_gate['open_rows']} open rows "
-        f"(at most {about_gate['upper_bound']:.2%} of such rows), {about_gate['everyday_rows_settled']} of "
+        f"gate: settles {about_gate['open_rows_settled']} of {about_gate['open_rows']} open rows, of which "
+        f"{about_gate['open_rows_alike']} look like everyday goods, and {about_gate['everyday_rows_settled']} of "
         f"{about_gate['everyday_rows']} everyday ones"
     )
     say("fitting on all rows")
@@ -126,6 +126,8 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     if apart is not None:
         model = calibrated(model, apart, book)
         about["calibration"] = {"fingerprint": data_fingerprint(apart.examples), "rows": len(apart.examples)}
+        if model.gate is not None:
+            say(f"gate: settles at most {model.gate.most_missed:.2%} of the open calibration rows")
         say(f"clearing: {model.clearing.tell()}")
     save_model(model, out, about)
     return figures

@@ -90,7 +90,8 @@ class Gate:
     confidence : float
         Lower bound of the share of unrelated rows among those that the gate settles, from held-out rows.
     most_missed : float
-        Upper bound of the share of controlled and open rows that the gate settles, from held-out rows.
+        Upper bound of the share of controlled and open rows that it settles, from calibration rows, which neither the gate nor
+        the words of the rulebook have seen; 1 where there were none.
     """
 
     weights: NDArray[np.int16]
