@@ -25,6 +25,8 @@ from tagger.scores.features import Ngrams, flags, ngrams
 from tagger.scores.gate import Gate
 from tagger.scores.strong import Settler, StrongRows
 
+_LOG_TEMPERATURES = (-1.5, 1.5)  # a fifth to five times the temperature of training
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
@@ -95,19 +97,37 @@ def fit_calibration(
 
 
 def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
-    """A model with the prediction sets, the clearing and the misses of the gate on some labelled rows; the probabilities stay.
+    """A model with the temperature, prediction sets, clearing and misses of the gate of some labelled rows.
 
     Parameters
     ----------
     model : Model
     corpus : Corpus
-        Rows that the model was not fitted on. A category with too few of them keeps its threshold of the prediction sets.
+        Rows that neither the model nor the words of the rulebook have seen: on rows of which they have, the model is too sure.
+        A category with too few of them keeps its threshold of the prediction sets.
     book : Rulebook
     """
+    model = _tempered(model, corpus)
     probabilities = model.predict_proba(corpus.facts, [j.marks for j in corpus.judged])
     own = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
     model = replace(model, set_thresholds=np.where(own > 0, own, model.set_thresholds))
     return replace(model, clearing=measure_clearing(corpus, model, book), gate=_measured_gate(corpus, model, book))
+
+
+def _tempered(model: Model, corpus: Corpus) -> Model:
+    """A model with the one temperature at which its probabilities of some rows are likeliest; which is the best stays the same."""
+    from scipy.optimize import minimize_scalar
+
+    marks = [j.marks for j in corpus.judged]
+    calm = model.logits(corpus.facts, marks)[0] / model.temperature + model.bias
+    rows = np.arange(len(corpus.truth))
+
+    def loss(log_temperature: float) -> float:
+        p = softmax(calm / np.exp(log_temperature))
+        return float(-np.log(np.maximum(p[rows, corpus.truth], 1e-12)).mean())
+
+    temperature = float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x))
+    return replace(model, temperature=model.temperature * temperature, bias=model.bias / temperature)
 
 
 def calibrate(folder: Path, examples: Sequence[Example], out: Path, book: Rulebook, max_miss_rate: float | None = None) -> Clearing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +18,7 @@ from tagger.learning.calibration import Corpus, calibrated, fit_calibration
 from tagger.learning.dataset import data_fingerprint, read_examples
 from tagger.learning.evaluation import calibration_error
 from tagger.learning.gate import Fold, train_gate
+from tagger.learning.stacking import Rows, StackRecipe, fit_stack
 from tagger.records import Scores
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import save_model
@@ -44,6 +45,7 @@ class Recipe:
     inverse_regularisation: float = 30.0
     source_weight: float = 3.0  # a row with the facts of a real page counts as so many others
     iterations: int = 400
+    stack: StackRecipe = field(default_factory=StackRecipe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,10 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     apart = _calibration_rows(data, corpus, book)
     folds = _folds(corpus)
     say(f"{FOLDS}-fold cross-validation, grouped by page and near-duplicate")
-    held_out = _cross_validated_logits(corpus, folds, recipe)
+    linear = _cross_validated_logits(corpus, folds, recipe)
+    stack, held_out = fit_stack(
+        Rows.of(corpus, linear, _flag_names(corpus, recipe.flag_least), recipe.source_weight), folds, recipe.stack
+    )
     temperature, bias = fit_calibration(held_out, corpus.truth, corpus.weights(recipe.source_weight))
     probabilities = softmax(held_out / temperature + bias)
     thresholds = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
@@ -110,7 +115,12 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     )
     say("fitting on all rows")
     model = replace(
-        to_model(fit(corpus, recipe), book.labels, recipe), temperature=temperature, bias=bias, set_thresholds=thresholds, gate=gate
+        to_model(fit(corpus, recipe), book.labels, recipe),
+        temperature=temperature,
+        bias=bias,
+        set_thresholds=thresholds,
+        stack=stack,
+        gate=gate,
     )
     about = {
         "data": {
@@ -120,7 +130,7 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
         },
         "rules_id": book.rules_id,
         "libraries": _libraries(),
-        "recipe": {name: getattr(recipe, name) for name in recipe.__slots__},
+        "recipe": asdict(recipe),
         "figures": figures,
     }
     if apart is not None:
@@ -150,13 +160,18 @@ def fit(corpus: Corpus, recipe: Recipe) -> Fitted:
     from threadpoolctl import threadpool_limits
 
     vocabulary = Vocabulary.fit(corpus.ngrams, recipe.least_texts, recipe.most_ngrams)
-    seen = Counter(name for row in corpus.flags for name in row)
-    names = tuple(sorted(name for name, count in seen.items() if count >= recipe.flag_least))
+    names = _flag_names(corpus, recipe.flag_least)
     x = matrix(corpus, vocabulary, names, recipe.flag_value)
     classifier = LogisticRegression(C=recipe.inverse_regularisation, max_iter=recipe.iterations, class_weight="balanced", tol=1e-4)
     with threadpool_limits(limits=1):  # one thread: sums in one order, so the same bits
         classifier.fit(x, corpus.truth, sample_weight=corpus.weights(recipe.source_weight))
     return Fitted(vocabulary, names, classifier)
+
+
+def _flag_names(corpus: Corpus, least: int) -> tuple[str, ...]:
+    """The flags that enough rows set."""
+    seen = Counter(name for row in corpus.flags for name in row)
+    return tuple(sorted(name for name, count in seen.items() if count >= least))
 
 
 def matrix(corpus: Corpus, vocabulary: Vocabulary, names: Sequence[str], flag_value: float) -> csr_matrix:

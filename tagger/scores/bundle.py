@@ -16,11 +16,24 @@ from tagger.scores.classifier import Model
 from tagger.scores.clearing import Clearing
 from tagger.scores.features import Vocabulary
 from tagger.scores.gate import BITS, Gate
+from tagger.scores.stack import Stack
 
 FORMAT = "tagger linear model"
 VERSION = 4
 MANIFEST = "manifest.json"
-OWN_KEYS = ("format", "version", "labels", "flag_names", "flag_value", "temperature", "clearing", "files", "gate", "model_id")
+OWN_KEYS = (
+    "format",
+    "version",
+    "labels",
+    "flag_names",
+    "flag_value",
+    "temperature",
+    "clearing",
+    "files",
+    "gate",
+    "stack",
+    "model_id",
+)
 _ARRAYS: dict[str, np.dtype[Any]] = {
     "hashes": np.dtype("<u4"),
     "idf": np.dtype("<f4"),
@@ -31,7 +44,8 @@ _ARRAYS: dict[str, np.dtype[Any]] = {
 }
 _GATE = "gate_weights"
 _GATE_NUMBERS = ("unit", "intercept", "threshold", "familiar_share", "confidence", "most_missed")
-_DTYPES = {**_ARRAYS, _GATE: np.dtype("<i2")}
+_STACK = ("flag_weights", "logit_weights", "hidden_bias", "out_weights", "out_bias")
+_DTYPES = {**_ARRAYS, _GATE: np.dtype("<i2"), **{f"stack_{name}": np.dtype("<f4") for name in _STACK}}
 
 
 def default_model() -> Path:
@@ -68,6 +82,8 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
     }
     if model.gate is not None:
         arrays[_GATE] = model.gate.weights
+    if model.stack is not None:
+        arrays |= {f"stack_{name}": getattr(model.stack, name) for name in _STACK}
     files = {}
     for name, array in arrays.items():
         path = folder / f"{name}.npy"
@@ -84,6 +100,7 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
         "clearing": model.clearing.as_dict(),
         "files": files,
         **({"gate": {name: getattr(model.gate, name) for name in _GATE_NUMBERS}} if model.gate is not None else {}),
+        **({"stack": {"linear_share": model.stack.linear_share}} if model.stack is not None else {}),
         **about,
     }
     manifest["model_id"] = _model_id(manifest)
@@ -159,8 +176,22 @@ def load_model(folder: str | Path | None = None) -> Model:
         bias=arrays["bias"],
         set_thresholds=arrays["set_thresholds"],
         clearing=Clearing.from_dict(manifest["clearing"]),
+        stack=_load_stack(root, manifest),
         gate=_load_gate(root, manifest),
     )
+
+
+def _load_stack(root: Path, manifest: Mapping[str, Any]) -> Stack | None:
+    """The network of a model folder; None in one that was written without it."""
+    numbers = manifest.get("stack")
+    if numbers is None:
+        return None
+    arrays = {name: _load_array(root, f"stack_{name}", manifest) for name in _STACK}
+    flags, labels, hidden = len(manifest["flag_names"]), len(manifest["labels"]), len(arrays["hidden_bias"])
+    shapes = [(flags, hidden), (labels, hidden), (hidden,), (hidden, labels), (labels,)]
+    if [arrays[name].shape for name in _STACK] != shapes or set(numbers) != {"linear_share"}:
+        raise ModelError(f"the network of {root} does not fit this tagger: train the model again or reinstall tagger")
+    return Stack(**arrays, linear_share=float(numbers["linear_share"]))
 
 
 def _load_gate(root: Path, manifest: Mapping[str, Any]) -> Gate | None:

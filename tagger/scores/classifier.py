@@ -13,6 +13,7 @@ from tagger.scores.clearing import Clearing
 from tagger.scores.conformal import prediction_sets
 from tagger.scores.features import Matrix, Vocabulary, flag_matrix, flags, ngrams, weigh
 from tagger.scores.gate import Gate
+from tagger.scores.stack import Stack
 
 _AT_ONCE = 512  # texts scored together; bounds the memory of the gathered weights
 
@@ -39,6 +40,8 @@ class Model:
         A label is in the prediction set where its probability is at least its threshold.
     clearing : Clearing
         How many risky rows the answers let pass, by strictness, on rows that the model was not fitted on.
+    stack : Stack, optional
+        The network whose logits are averaged with the linear ones; None: the linear model alone.
     gate : Gate, optional
         The cheap pass over a whole column; None in a model that was trained without it.
     """
@@ -54,6 +57,7 @@ class Model:
     bias: NDArray[np.float64]
     set_thresholds: NDArray[np.float64]
     clearing: Clearing = field(default_factory=Clearing)
+    stack: Stack | None = None
     gate: Gate | None = None
 
     def logits(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -67,7 +71,7 @@ class Model:
             flag = flag_matrix(flagged, self.flag_names, self.flag_value)
             grams = len(self.vocabulary)
             scores = _times(text, self.weights[:grams]) + _times(flag, self.weights[grams:]) + self.intercept
-            logits[start : start + _AT_ONCE] = scores
+            logits[start : start + _AT_ONCE] = scores if self.stack is None else self.stack.blend(scores, flag)
             familiar[start : start + _AT_ONCE] = text.familiar_share
         return logits, familiar
 

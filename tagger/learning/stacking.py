@@ -1,0 +1,117 @@
+"""Fit the network over logits and flags, on logits from models that had not seen the rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.learning.calibration import Corpus, fit_calibration
+from tagger.scores.features import Matrix, flag_matrix
+from tagger.scores.stack import Stack
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class StackRecipe:
+    """Settings of the network; they stand in the manifest."""
+
+    hidden: int = 128
+    decay: float = 0.1
+    epochs: int = 8
+    step: float = 2e-3
+    rows_at_once: int = 128
+    logit_scale: float = 0.3  # of the calibrated logits, so that they are about as large as the flags
+    share: float = 0.5  # of the network in what both say together
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the network is fitted on: held-out logits and their temperature, flags, labels, and how often each row counts."""
+
+    logits: NDArray[np.float64]
+    temperature: float
+    flags: csr_matrix
+    truth: NDArray[np.int64]
+    times: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, corpus: Corpus, logits: NDArray[np.float64], names: Sequence[str], source_weight: float) -> Rows:
+        """The rows of a corpus with their held-out logits."""
+        from scipy.sparse import csr_matrix
+
+        weights = corpus.weights(source_weight)
+        temperature, _ = fit_calibration(logits, corpus.truth, weights)
+        marks = flag_matrix(corpus.flags, names, 1.0)
+        flags = csr_matrix((marks.data, marks.columns, marks.ends), shape=(len(corpus.flags), len(names)))
+        return cls(logits, temperature, flags, corpus.truth, np.rint(weights).astype(np.int64))
+
+
+def fit_stack(rows: Rows, folds: Sequence[Fold], recipe: StackRecipe) -> tuple[Stack, NDArray[np.float64]]:
+    """Fit the network on all rows, and say what it and the linear model say together of rows that neither had seen.
+
+    Parameters
+    ----------
+    rows : Rows
+    folds : sequence of tuple
+        Rows to fit on and rows to score, groups kept together.
+    recipe : StackRecipe
+
+    Returns
+    -------
+    Stack
+    array of float64, rows x labels
+        Held-out logits of both.
+    """
+    from joblib import Parallel, delayed
+
+    everything = np.arange(len(rows.truth))
+    jobs = [*(delayed(_fit)(rows, kept, recipe) for kept, _ in folds), delayed(_fit)(rows, everything, recipe)]
+    *of_folds, whole = Parallel(n_jobs=2)(jobs)
+    blended = np.zeros_like(rows.logits)
+    for (_, held), stack in zip(folds, of_folds, strict=True):
+        flags = rows.flags[held]
+        found = Matrix(
+            flags.data, flags.indices.astype(np.int64), flags.indptr.astype(np.int64), flags.shape[1], np.zeros(len(held))
+        )
+        blended[held] = stack.blend(rows.logits[held], found)
+    return whole, blended
+
+
+def _fit(rows: Rows, kept: NDArray[np.int64], recipe: StackRecipe) -> Stack:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits
+
+    scale = recipe.logit_scale / rows.temperature
+    x = np.hstack([(rows.logits * scale).astype(np.float32), rows.flags.toarray()])
+    repeated = np.repeat(kept, rows.times[kept])
+    network = MLPClassifier(
+        (recipe.hidden,),
+        alpha=recipe.decay,
+        batch_size=recipe.rows_at_once,
+        learning_rate_init=recipe.step,
+        max_iter=recipe.epochs,
+        random_state=0,
+    )
+    with threadpool_limits(limits=1), warnings.catch_warnings():  # one thread: sums in one order, so the same bits
+        warnings.simplefilter("ignore", ConvergenceWarning)  # so many epochs and no more is what is wanted
+        network.fit(x[repeated], rows.truth[repeated])
+    labels = rows.logits.shape[1]
+    inner, outer = network.coefs_
+    return Stack(
+        flag_weights=inner[labels:].astype(np.float32),
+        logit_weights=(inner[:labels] * scale).astype(np.float32),
+        hidden_bias=network.intercepts_[0].astype(np.float32),
+        out_weights=(outer * recipe.share).astype(np.float32),
+        out_bias=(network.intercepts_[1] * recipe.share).astype(np.float32),
+        linear_share=(1.0 - recipe.share) / rows.temperature,
+    )
