@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from tagger.errors import ReviewError
 from tagger.records import Decision, Outcome, Row
-from tagger.review.content import dump, load_settings
+from tagger.review.content import ReviewSettings, dump, load_settings
 from tagger.review.filling import prepare
 from tagger.review.items import BatchName
 from tagger.review.store import ReviewStore
@@ -40,16 +40,14 @@ class Feed:
     """Takes the answered rows of a run; see :func:`feeding`."""
 
     batch: BatchName
-    book: Rulebook
-    store: ReviewStore | None
+    settings: ReviewSettings
     spool: IO[str]
     taken: list[range] = field(default_factory=list)
 
     def keep(self, row: Row, d: Decision, number: int) -> None:
         """Keep one answered row where it is for review."""
         if d.outcome == Outcome.REVIEW:
-            settings = load_settings() if self.store is None else self.store.settings
-            self.spool.write(dump(prepare(row, d, number, settings)) + "\n")
+            self.spool.write(dump(prepare(row, d, number, self.settings)) + "\n")
 
 
 @contextlib.contextmanager
@@ -89,7 +87,7 @@ def feeding(review: str | Path, batch: BatchName, book: Rulebook) -> Iterator[Fe
         if _is_there(review):
             store = stack.enter_context(ReviewStore.open(review, book))
         spool = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n"))
-        feed = Feed(batch, book, store, spool)
+        feed = Feed(batch, load_settings() if store is None else store.settings, spool)
         yield feed
         if store is None:
             store = stack.enter_context(ReviewStore.open(review, book))
