@@ -174,6 +174,13 @@ def test_volumes_come_in_cubic_metres(figures: QuantityReader, value: float, fac
         "Dy, Tb and Ho each not detected; ",
         "四千五百",
         "一",
+        "no Dy, ",
+        "kein Dysprosium, ",
+        "no lithium, gallium ",
+        "Nd2O3 0.01 ",
+        "不含镝、",
+        "99.5/99.8 ",
+        "electrolyte filling & ",
     ],
 )
 def test_a_very_long_text_takes_seconds_and_not_minutes(tagger: Tagger, piece: str) -> None:

@@ -120,7 +120,7 @@ class NegationReader:
             head = "|".join(map(re.escape, sorted(negation.lists, key=len, reverse=True)))
             found.append((re.compile(rf"(?:{head})(?={_LIST_REACH}{_COMMA}){_LIST_REACH}"), re.compile(f"[{_COMMA}{wide}]")))
         if spelled and joint:
-            run = rf"\b(?:{spelled})(?: any| the)? {_ITEM}(?:, {_ITEM})+,? (?:{joint}) {_ITEM}"
+            run = rf"\b(?:{spelled})(?: any| the)? {_ITEM}(?:, {_ITEM}){{1,{_NEAREST}}},? (?:{joint}) {_ITEM}"
             found.append((re.compile(run), re.compile(rf", (?:(?:{joint}) )?| (?:{joint}) ")))
         return tuple(found)
 
@@ -187,15 +187,19 @@ class NegationReader:
         """The constituents behind a denied one, to the end of its list: ``no Dy, Tb or Ho``, ``未加入镝、铽及钬``."""
         own = {t.span for t in terms if t.concept in self._words.constituents}
         denials = {t.span for t in terms if t.concept in self._words.denials}
-        firsts = [s for s in own if s.start in begins]
-        firsts += [s for s in denials if self._begins_with_a_denial(s, text)]
+        firsts: dict[int, int] = {}  # where a denied one begins, and where it ends
+        for span in (*(s for s in own if s.start in begins), *(s for s in denials if self._begins_with_a_denial(s, text))):
+            firsts[span.start] = max(span.end, firsts.get(span.start, 0))
         if not firsts:
             return set()
         members = sorted(own | denials, key=lambda s: (s.start, -s.end))
         starts = [s.start for s in members]
         found: set[Span] = set()
-        for first in firsts:
-            place = max(s.end for s in firsts if s.start == first.start)
+        place = 0
+        for start in sorted(firsts):
+            if start < place:
+                continue  # in the list of an earlier one
+            place = firsts[start]
             open_: list[Span] = []  # behind a comma: in the list only where an "or" closes it
             while True:
                 i = bisect_left(starts, place)
