@@ -113,6 +113,18 @@ def test_calibrate_on_rows_of_ones_own(
     assert not (tmp_path / "strict").exists()
 
 
+def test_rows_that_the_model_all_knows_make_it_no_surer(
+    tmp_path: Path, tagger: Tagger, calibration: list[Example], book: Rulebook
+) -> None:
+    sure = [
+        e
+        for e, d in zip(calibration, tagger.tag_many(e.text for e in calibration), strict=True)
+        if d.category == e.category and d.outcome == e.decision and d.confidence > 0.95
+    ]
+    calibrate(default_model(), sure[:60], tmp_path / "own", book)
+    assert load_model(tmp_path / "own").temperature == tagger.model.temperature
+
+
 def test_calibrate_does_not_write_over_its_model(calibration: list[Example], book: Rulebook) -> None:
     with pytest.raises(UsageError, match="is the model itself"):
         calibrate(default_model(), calibration, default_model(), book)

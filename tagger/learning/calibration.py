@@ -115,7 +115,10 @@ def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
 
 
 def _tempered(model: Model, corpus: Corpus) -> Model:
-    """A model with the one temperature at which its probabilities of some rows are likeliest; which is the best stays the same."""
+    """A model with the one temperature at which its probabilities of some rows are likeliest; which is the best stays the same.
+
+    It never gets surer than it was: a few rows that it all knows would make it so.
+    """
     from scipy.optimize import minimize_scalar
 
     marks = [j.marks for j in corpus.judged]
@@ -126,7 +129,7 @@ def _tempered(model: Model, corpus: Corpus) -> Model:
         p = softmax(calm / np.exp(log_temperature))
         return float(-np.log(np.maximum(p[rows, corpus.truth], 1e-12)).mean())
 
-    temperature = float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x))
+    temperature = max(1.0, float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x)))
     return replace(model, temperature=model.temperature * temperature, bias=model.bias / temperature)
 
 
