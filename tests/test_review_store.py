@@ -90,6 +90,18 @@ def test_a_text_that_comes_back_takes_its_place_again(store: ReviewStore, magnet
     assert store.verify().broken == ()
 
 
+def test_a_text_that_comes_back_keeps_the_first_opinion(store: ReviewStore, magnet: Decision) -> None:
+    (id,) = fill(store, magnet, ["magnet"])
+    store.decide(id, ANN, NO)
+    store.add([(Row("00001", "another"), magnet, 1)], GOODS)
+    assert store.item(id).state == State.DISCARDED
+    store.add([(Row("00001", "magnet"), magnet, 1)], GOODS)
+    back = store.item(id)
+    assert (back.state, back.stage, [o.who for o in back.opinions]) == (State.SECOND_OPINION, Stage.SECOND, ["ann"])
+    assert store.decide(id, BOB, NO).decided_by == "ann, bob"
+    assert store.verify().broken == ()
+
+
 def test_one_person_decides_the_next_item_is_another_and_undo_takes_back(store: ReviewStore, magnet: Decision) -> None:
     fill(store, magnet, ["a", "b"])
     item, other = store.next(ANN), store.next(BOB)

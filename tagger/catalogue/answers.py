@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tagger.assumptions import Assumptions, load_assumptions
 from tagger.records import NUMBER_TAGS, TAG_COLUMNS, YES_NO_TAGS, Decision, Outcome, Reason, Row, tag_columns
+from tagger.review.content import found_in
 from tagger.review.memory import Past, recalled
 from tagger.rulebook import Rulebook, load_rulebook
 from tagger.scores.clearing import Clearing
@@ -49,7 +50,7 @@ class Item(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The added columns, and the whole decision as JSON where a person has to look."""
+    """The added columns, and where a person has to look what the review store keeps of the text, as JSON."""
 
     tags: tuple[Any, ...]
     detail: bytes = b""
@@ -162,15 +163,15 @@ def work_out(tagger: Tagger, items: Sequence[Item]) -> list[Answer]:
     done = [is_done and not item.fault for is_done, item in zip(at_the_gate, items, strict=True)]
     rest = [item for item, is_done in zip(items, done, strict=True) if not is_done]
     decisions = tagger.tag_many((Row("", item.text, item.extra) for item in rest), gate=False)
-    answers = iter([_answer(with_fault(d, item.fault)) for d, item in zip(decisions, rest, strict=True)])
-    same = _answer(settled) if settled is not None else None
+    answers = iter([_answer(with_fault(d, item.fault), item.text) for d, item in zip(decisions, rest, strict=True)])
+    same = _answer(settled, "") if settled is not None else None
     return [same if is_done and same is not None else next(answers) for is_done in done]
 
 
 def remembered_answer(tagger: Tagger, item: Item, past: Sequence[Past]) -> Answer:
     """The answer to an item that people decided before: theirs, or a question where they disagree."""
     d = with_fault(tagger.tag_many([Row("", item.text, item.extra)])[0], item.fault)
-    return _answer(recalled(d, past, tagger.book))
+    return _answer(recalled(d, past, tagger.book), item.text)
 
 
 def with_fault(d: Decision, fault: str) -> Decision:
@@ -181,30 +182,16 @@ def with_fault(d: Decision, fault: str) -> Decision:
     return replace(d, outcome=Outcome.REVIEW.value, reasons=reasons, note=fault, evidence=(), remark_zh="")
 
 
-def _answer(d: Decision) -> Answer:
-    return Answer(tuple(tag_columns(d).values()), _detail(d) if d.outcome == Outcome.REVIEW else b"")
+def _answer(d: Decision, text: str) -> Answer:
+    return Answer(tuple(tag_columns(d).values()), _detail(d, text) if d.outcome == Outcome.REVIEW else b"")
 
 
-def _detail(d: Decision) -> bytes:
-    """A decision as JSON; in ASCII, so that half characters of broken exports pass."""
-    return json.dumps(_decisions().dump_python(d), separators=(",", ":")).encode("ascii")
+def _detail(d: Decision, text: str) -> bytes:
+    return json.dumps(found_in(text, d), separators=(",", ":")).encode("ascii")
 
 
-@lru_cache(maxsize=1)
-def _decisions() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Decision)
-
-
-def read_decision(detail: Mapping[str, Any]) -> Decision:
-    """A decision from the values of its JSON."""
-    found: Decision = _decisions().validate_python(detail)
-    return found
-
-
-def kept_answer(cells: Mapping[str, str]) -> Answer:
-    """The answer that a tagged catalogue already holds, from its ``tag_`` columns as texts."""
+def kept_answer(cells: Mapping[str, str], text: str) -> Answer:
+    """The answer that a tagged catalogue already holds for a text, from its ``tag_`` columns as texts."""
     tags = tuple(_kept(name, cells.get(name, "")) for name in TAG_COLUMNS)
     row = dict(zip(TAG_COLUMNS, tags, strict=True))
     if row["tag_outcome"] != Outcome.REVIEW:
@@ -229,7 +216,7 @@ def kept_answer(cells: Mapping[str, str]) -> Answer:
         note=row["tag_evidence"],
         assumptions=tuple(_parts(row["tag_assumptions"], "; ")),
     )
-    return Answer(tags, _detail(decision))
+    return Answer(tags, _detail(decision, text))
 
 
 def _parts(text: str, between: str) -> list[str]:

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +25,6 @@ from tagger.catalogue.answers import (
     Workers,
     kept_answer,
     loaded,
-    read_decision,
     remembered_answer,
     work_out,
 )
@@ -51,7 +50,7 @@ from tagger.errors import CatalogueError, InterruptionError, UsageError, WorkerE
 from tagger.files import replacing
 from tagger.records import TAG_COLUMNS, Row, join_columns
 from tagger.review.database import database_url, shown
-from tagger.review.feed import batch_of, feeding, remembering
+from tagger.review.feed import Waiting, batch_of, fill, remembering
 from tagger.review.store import ReviewStore, review_path
 from tagger.rulebook import Rulebook
 
@@ -379,7 +378,7 @@ class _Run:
             for batch in wave:
                 rows = _rows(batch, self.columns, done)
                 done += len(rows)
-                kept = self._kept(batch)
+                kept = self._kept(batch, rows)
                 places: list[Slot] = []
                 for i, row in enumerate(rows):
                     if i in kept:
@@ -395,13 +394,13 @@ class _Run:
                 written.append(_Written(batch, rows, places, len(kept)))
             yield written, slots, items
 
-    def _kept(self, batch: Batch) -> dict[int, Slot]:
+    def _kept(self, batch: Batch, rows: Sequence[Row]) -> dict[int, Slot]:
         """The answers that rows of an already tagged catalogue have."""
         found: dict[int, Slot] = {}
         for i, cells in enumerate(batch.rows) if self.columns.tags else ():
             tags = {name: cell_text(cells[at]) for name, at in self.columns.tags.items() if at < len(cells)}
             if tags.get("tag_outcome"):
-                found[i] = Slot(kept_answer(tags))
+                found[i] = Slot(kept_answer(tags, rows[i].text))
         return found
 
     def _write(self, wave: Sequence[_Written], encoder: Encoder) -> None:
@@ -424,9 +423,9 @@ class _Run:
             self.talk.rows(self.summary.rows, self.expected)
 
     def _note(self, one: _Written, answers: Sequence[Answer]) -> None:
-        """Keep the whole decisions of rows that a person has to look at."""
+        """Keep what the review store will hold of rows that a person has to look at."""
         lines = [
-            b'{"n":%d,"row":%s,"d":%s}\n' % (n, json.dumps([row.id, row.text]).encode("ascii"), answer.detail)
+            b"[%d,%s,%s]\n" % (n, json.dumps(row.id).encode("ascii"), answer.detail)
             for n, (row, answer) in enumerate(zip(one.rows, answers, strict=True), self.summary.rows + 1)
             if answer.detail
         ]
@@ -502,11 +501,8 @@ def queue_rows(kept: Path, run: _Run, book: Rulebook) -> None:
     """Fill the review store from a run: the one place that knows how rows get into it."""
     options = run.options
     batch = batch_of(run.target, _paths(run.table)[0], options.text, options.id)
-    with feeding(run.review, batch, book) as feed, unpacking(kept, ".gz") as lines:
-        for item in map(json.loads, lines):
-            row = Row(*item["row"])
-            feed.keep(row, replace(read_decision(item["d"]), row_id=row.id), item["n"])
-        feed.taken.append(range(1, run.summary.rows + 1))
+    with unpacking(kept, ".gz") as lines:
+        fill(run.review, batch, book, (Waiting(*json.loads(line)) for line in lines), run.summary.rows)
 
 
 def _publish(part: Path, target: Path) -> None:

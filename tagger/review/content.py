@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tagger.errors import ReviewError
-from tagger.records import Decision, Quantity, Row, Truth, quantity_dict
+from tagger.records import Decision, Quantity, Truth, quantity_dict
 from tagger.review.items import Item
 from tagger.rulebook import Rulebook
 
@@ -137,7 +137,19 @@ def guess_lang(text: str) -> str:
     return next((lang for lang, script in _SCRIPTS if script.search(head)), "other")
 
 
-def content(row: Row, d: Decision) -> dict[str, Any]:
+def found_in(text: str, d: Decision) -> dict[str, Any]:
+    """All of an item that does not depend on which row the text is, as plain values; :func:`placed` adds that."""
+    return {**_found(text, d), "text_hash": text_hash(text), "risk": risk(d), "doubt": doubt(d), "tags": item_tags(d)}
+
+
+def placed(found: Mapping[str, Any], row_id: str, number: int, settings: ReviewSettings) -> dict[str, Any]:
+    """The columns of the item of one row, with its tags; what is still open is the batch."""
+    values = {**found, "row_id": storable(row_id), "row_number": number}
+    values["suspected"] = values.pop("doubt") >= settings.suspected_probability
+    return {**values, "row_hash": row_hash(values)}
+
+
+def _found(text: str, d: Decision) -> dict[str, Any]:
     """The columns of an item that tell what the tagger found; lists as JSON."""
     evidence = [{"start": e.span.start, "end": e.span.end, "text": e.text, "says": e.says, "code": e.code} for e in d.evidence]
     clauses = [
@@ -150,9 +162,8 @@ def content(row: Row, d: Decision) -> dict[str, Any]:
         for c in d.clauses
     ]
     plain = {
-        "row_id": row.id,
-        "text": row.text,
-        "lang": guess_lang(row.text),
+        "text": text,
+        "lang": guess_lang(text),
         "outcome": str(d.outcome),
         "category": d.category,
         "codes": dump(d.codes),
@@ -184,11 +195,11 @@ def row_hash(values: Mapping[Any, Any]) -> str:
     return sha256(*(values[name] for name in CONTENT))
 
 
-def suspected(d: Decision, settings: ReviewSettings) -> bool:
-    """Whether an item may be controlled: a clause met or in question, or the categories together likely enough."""
+def doubt(d: Decision) -> float:
+    """How likely an item is of a category, 0 to 1: 1 where a clause is met or in question, -1 where nothing tells."""
     if any(c.truth != Truth.NOT_MET and c.code in d.codes for c in d.clauses):
-        return True
-    return bool(d.probabilities) and 1.0 - d.probabilities.get(_NONE, 0.0) >= settings.suspected_probability
+        return 1.0
+    return 1.0 - d.probabilities.get(_NONE, 0.0) if d.probabilities else -1.0
 
 
 def family(item: Item, book: Rulebook | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tagger.review.schema import counts, tags
 
@@ -26,9 +27,7 @@ def change(connection: sa.Connection, moves: Sequence[tuple[_Row, _Row]]) -> Non
         own = marks.get(after["id"], []) if _waits(before) != _waits(after) else []
         total.update(_values(after) + (own if _waits(after) else []))
         total.subtract(_values(before) + (own if _waits(before) else []))
-    for (kind, value), n in sorted(total.items()):
-        if n:
-            _add(connection, kind, value, n)
+    _add(connection, [{"kind": kind, "value": value, "n": n} for (kind, value), n in sorted(total.items()) if n])
 
 
 def _waits(row: _Row) -> bool:
@@ -51,11 +50,12 @@ def _marks(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[tupl
     return found
 
 
-def _add(connection: sa.Connection, kind: str, value: str, n: int) -> None:
-    this = (counts.c.kind == kind, counts.c.value == value)
-    done = connection.execute(sa.update(counts).where(*this).values(n=counts.c.n + n))
-    if done.rowcount == 0:
-        connection.execute(sa.insert(counts).values(kind=kind, value=value, n=n))
+def _add(connection: sa.Connection, changes: Sequence[_Row]) -> None:
+    if not changes:
+        return
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(counts)
+    added = counts.c.n + insert.excluded.n
+    connection.execute(insert.on_conflict_do_update(index_elements=[counts.c.kind, counts.c.value], set_={"n": added}), changes)
 
 
 def read(connection: sa.Connection, kinds: Iterable[str]) -> dict[str, dict[str, int]]:

@@ -1,21 +1,17 @@
-"""From a batch run to the store: the memory answers what it knows, the rest waits in a spool until the run is complete."""
+"""Between a batch run and the store: the memory answers what it knows, and a complete run sends what people have to decide."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
+import itertools
 import sqlite3
-import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, NamedTuple
 
 from tagger.errors import ReviewError
-from tagger.records import Decision, Outcome, Row
-from tagger.review.content import ReviewSettings, dump, load_settings
-from tagger.review.filling import prepare
+from tagger.review.content import placed
 from tagger.review.items import BatchName
 from tagger.review.store import ReviewStore
 from tagger.rulebook import Rulebook
@@ -35,19 +31,12 @@ def batch_of(target: Path, source: Path, text: Sequence[str] = (), id: str | Non
     return BatchName(target.name, key, source.name, tuple(text), id or "")
 
 
-@dataclass(slots=True)
-class Feed:
-    """Takes the answered rows of a run; see :func:`feeding`."""
+class Waiting(NamedTuple):
+    """A row that a person has to decide: its number, its id, and what :func:`tagger.review.content.found_in` says of its text."""
 
-    batch: BatchName
-    settings: ReviewSettings
-    spool: IO[str]
-    taken: list[range] = field(default_factory=list)
-
-    def keep(self, row: Row, d: Decision, number: int) -> None:
-        """Keep one answered row where it is for review."""
-        if d.outcome == Outcome.REVIEW:
-            self.spool.write(dump(prepare(row, d, number, self.settings)) + "\n")
+    number: int
+    row_id: str
+    found: Mapping[str, Any]
 
 
 @contextlib.contextmanager
@@ -66,32 +55,33 @@ def remembering(review: str | Path, book: Rulebook) -> Iterator[ReviewStore | No
         yield store
 
 
-@contextlib.contextmanager
-def feeding(review: str | Path, batch: BatchName, book: Rulebook) -> Iterator[Feed]:
-    """Fill a store from a run: nothing is queued before the block ends, and nothing at all where it fails.
+def fill(review: str | Path, batch: BatchName, book: Rulebook, waiting: Iterable[Waiting], rows: int) -> None:
+    """Send a complete run to the store.
 
     Parameters
     ----------
     review : str or Path
-        SQLite file (made at the end where it is not there) or URL.
+        SQLite file (made where it is not there) or URL.
     batch : BatchName
     book : Rulebook
+    waiting : iterable of Waiting
+        The rows that are for review, as they follow each other.
+    rows : int
+        How many rows the run has; what still waits for any other of them is superseded.
 
     Raises
     ------
     ReviewError
         Where the store cannot be opened or written.
     """
-    with contextlib.ExitStack() as stack:
-        store = None
-        if _is_there(review):
-            store = stack.enter_context(ReviewStore.open(review, book))
-        spool = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n"))
-        feed = Feed(batch, load_settings() if store is None else store.settings, spool)
-        yield feed
-        if store is None:
-            store = stack.enter_context(ReviewStore.open(review, book))
-        _pour(feed, store)
+    _is_there(review)  # or an old queue stands in its place, which makes room
+    queued: set[int] = set()
+    with ReviewStore.open(review, book) as store:
+        settings, items = store.settings, iter(waiting)
+        while piece := [placed(w.found, w.row_id, w.number, settings) for w in itertools.islice(items, _AT_ONCE)]:
+            queued.update(values["row_number"] for values in piece)
+            store.add_prepared(piece, batch)
+        store.finish(batch, [range(1, rows + 1)], queued)
 
 
 def _is_there(review: str | Path) -> bool:
@@ -116,17 +106,3 @@ def _is_old_queue(path: Path) -> bool:
             return tables == ["items"] and connection.execute("PRAGMA user_version").fetchone() == (1,)
     except sqlite3.Error:
         return False  # what it is instead is told when it is opened
-
-
-def _pour(feed: Feed, store: ReviewStore) -> None:
-    feed.spool.seek(0)
-    piece: list[dict[str, Any]] = []
-    queued: set[int] = set()
-    for line in feed.spool:
-        piece.append(json.loads(line))
-        queued.add(piece[-1]["row_number"])
-        if len(piece) == _AT_ONCE:
-            store.add_prepared(piece, feed.batch)
-            piece = []
-    store.add_prepared(piece, feed.batch)
-    store.finish(feed.batch, feed.taken, queued)

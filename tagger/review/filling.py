@@ -8,26 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tagger.records import Decision, Row
 from tagger.review import content, counting, log, queries
 from tagger.review.items import Action, BatchName, Stage, State
 from tagger.review.schema import batches, events, findings, items, tags
 
 AT_ONCE = 500
-
-
-def prepare(row: Row, d: Decision, number: int, rules: content.ReviewSettings) -> dict[str, Any]:
-    """An item as plain values, with its tags; what is still open is the batch."""
-    values = content.content(row, d)
-    return {
-        **values,
-        "row_number": number,
-        "text_hash": content.text_hash(row.text),
-        "row_hash": content.row_hash(values),
-        "risk": content.risk(d),
-        "suspected": content.suspected(d, rules),
-        "tags": content.item_tags(d),
-    }
 
 
 def add(connection: sa.Connection, prepared: Sequence[Mapping[str, Any]], batch: BatchName, who: str) -> int:
@@ -125,11 +110,13 @@ def _revive(connection: sa.Connection, keys: Sequence[str], who: str) -> int:
     gone = [dict(r) for r in connection.execute(query.order_by(items.c.id).with_for_update()).mappings()]
     if not gone:
         return 0
-    changed = {"state": str(State.OPEN), "stage": str(Stage.FIRST), "waiting": True}
-    connection.execute(sa.update(items).where(items.c.id.in_([row["id"] for row in gone])).values(changed))
+    changes = [{"state": queries.resting(row["stage"]), "waiting": True} for row in gone]  # what people said of it stands
+    for state in {change["state"] for change in changes}:
+        own = [row["id"] for row, change in zip(gone, changes, strict=True) if change["state"] == state]
+        connection.execute(sa.update(items).where(items.c.id.in_(own)).values(state=state, waiting=True))
     why = "a later run of the batch asks again"
-    log.append(connection, [_moved(row, changed, Action.REOPEN, (who, why)) for row in gone])
-    counting.change(connection, [(row, {**row, **changed}) for row in gone])
+    log.append(connection, [_moved(row, change, Action.REOPEN, (who, why)) for row, change in zip(gone, changes, strict=True)])
+    counting.change(connection, [(row, {**row, **change}) for row, change in zip(gone, changes, strict=True)])
     return len(gone)
 
 

@@ -82,6 +82,11 @@ def opinion_values(opinion: Opinion) -> dict[str, Any]:
     }
 
 
+def resting(stage: str) -> str:
+    """The state of an item that waits in a stage and that nobody has claimed."""
+    return str(State.OPEN if stage == Stage.FIRST else State.SECOND_OPINION)
+
+
 def standing(row: _Row) -> dict[str, Any]:
     """Where an item stands, as events tell it."""
     names = ("state", "stage", "claimed_by", "assigned_to", "decided_by", "row_hash")

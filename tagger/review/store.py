@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tagger.errors import ReviewConflictError, ReviewError, ReviewRightError
 from tagger.records import Decision, Outcome, Row
 from tagger.review import counting, filling, log, queries
-from tagger.review.content import ReviewSettings, load_settings, settings_of, storable, text_hash
+from tagger.review.content import ReviewSettings, found_in, load_settings, placed, settings_of, storable, text_hash
 from tagger.review.database import open_engine, reading, shown, writing
 from tagger.review.items import (
     ANSWERED,
@@ -39,6 +39,7 @@ from tagger.review.items import (
     Who,
 )
 from tagger.review.memory import Past
+from tagger.review.queries import resting
 from tagger.review.rules import check_answer, needs_second
 from tagger.review.schema import items, opinions, skips
 from tagger.review.schema import settings as settings_table
@@ -164,11 +165,11 @@ class ReviewStore:
             How many items are new.
         """
         settings = self.settings
-        wanted = [filling.prepare(row, d, n, settings) for row, d, n in answers if d.outcome == Outcome.REVIEW]
+        wanted = [placed(found_in(row.text, d), row.id, n, settings) for row, d, n in answers if d.outcome == Outcome.REVIEW]
         return self.add_prepared(wanted, batch, who)
 
     def add_prepared(self, prepared: Sequence[Mapping[str, Any]], batch: BatchName, who: str = "batch") -> int:
-        """Add items that :func:`tagger.review.filling.prepare` made; see :meth:`add`."""
+        """Add items that :func:`tagger.review.content.placed` made; see :meth:`add`."""
         added = 0
         for start in range(0, len(prepared), filling.AT_ONCE):
             with self.writing() as connection:  # a transaction a piece: reviewers do not wait for the whole run
@@ -346,7 +347,7 @@ class ReviewStore:
             if row["claimed_by"] and row["claimed_by"] != who.name:
                 _allow(who, Role.ADJUDICATOR)
             if row["claimed_by"]:
-                _change(connection, row, {**_UNCLAIMED, "state": _resting(row["stage"])}, log.Entry(id, who.name, Action.RELEASE))
+                _change(connection, row, {**_UNCLAIMED, "state": resting(row["stage"])}, log.Entry(id, who.name, Action.RELEASE))
 
     def skip(self, id: int, who: Who) -> None:
         """Give a claimed item back and see it again only after all others."""
@@ -358,7 +359,7 @@ class ReviewStore:
             connection.execute(sa.delete(skips).where(skips.c.item_id == id, skips.c.who == who.name))
             connection.execute(sa.insert(skips).values(item_id=id, who=who.name, at=log.now()))
             if row["waiting"]:
-                _change(connection, row, {**_UNCLAIMED, "state": _resting(row["stage"])}, log.Entry(id, who.name, Action.SKIP))
+                _change(connection, row, {**_UNCLAIMED, "state": resting(row["stage"])}, log.Entry(id, who.name, Action.SKIP))
 
     def assign(self, ids: Sequence[int], to: str, who: Who) -> int:
         """Reserve waiting items for a person; an empty name frees them.
@@ -616,10 +617,6 @@ def _seen_by(item: Item, viewer: Who) -> Item:
     if item.state in ANSWERED or open_to or viewer.role == Role.AUDITOR or any(o.who == viewer.name for o in item.opinions):
         return item
     return item.blind()
-
-
-def _resting(stage: str) -> str:
-    return str(State.OPEN if stage == Stage.FIRST else State.SECOND_OPINION)
 
 
 def _seconds(row: _Row, who: Who) -> float:
