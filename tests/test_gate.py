@@ -110,8 +110,13 @@ def test_a_column_does_not_change_an_answer(tagger: Tagger, column: list[str], d
 @settings(max_examples=50, deadline=None)
 def test_no_text_breaks_the_gate(tagger: Tagger, column: list[str]) -> None:
     assert len(tagger.settles(column)) == len(column)
-    words, rows = words_of(read_column(column))
-    assert len(words) == len(rows)
+    words = words_of(read_column(column))
+    found = [words.text(n) for n in range(len(words.rows))]
+    assert all(found)
+    assert " " not in "".join(found)
+    hashes = words.hashes.tolist()
+    assert len(set(hashes)) == len(set(found)) == len(set(zip(hashes, found, strict=True)))
+    assert words.rows.tolist() == sorted(words.rows.tolist())
 
 
 def test_the_scan_finds_every_row_of_which_a_clause_speaks(book: Rulebook, root: Path) -> None:

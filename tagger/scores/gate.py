@@ -29,6 +29,7 @@ SPACE = 0x20
 _BASE = np.uint32(0x9E3779B1)
 _MIX = np.uint32(0x85EBCA6B)
 _POWERS = np.multiply.accumulate(np.full(64, _BASE, dtype=np.uint32))  # by the place in a word; beyond them it stays the same
+_WORD_BASE = np.uint64(0x9E3779B97F4A7C15)
 _TRIGRAM, _WORD, _PAIR = (np.uint32(n * 0x9E37) for n in (1, 2, 3))
 _CHARACTERS = 0x10000  # beyond them nothing is a letter of a language that the model knows
 _AWKWARD, _LETTER, _DIGIT, _WIDE, _OPENS, _CLOSES, _AND, _ENDS = (1 << i for i in range(8))
@@ -215,13 +216,40 @@ def fold(text: str) -> str:
     return "".join(chr(folded[min(ord(c), _CHARACTERS - 1)]) for c in text)
 
 
-def words_of(column: Column) -> tuple[list[str], Indices]:
-    """The folded words of all texts as the matcher of terms parts them, and the row of each.
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a column as the matcher of terms parts them, text after text.
+
+    Attributes
+    ----------
+    codes : array of uint32
+        Those of the column.
+    starts, ends : array of int64
+        Where each word lies in ``codes``.
+    rows : array of int64
+        The text of each.
+    hashes : array of uint64
+        One number a word; that two different words share one is as good as excluded.
+    """
+
+    codes: NDArray[np.uint32]
+    starts: Indices
+    ends: Indices
+    rows: Indices
+    hashes: NDArray[np.uint64]
+
+    def text(self, word: int) -> str:
+        """One word, folded."""
+        return self.codes[self.starts[word] : self.ends[word]].tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def words_of(column: Column) -> Words:
+    """The folded words of all texts, and the row of each.
 
     Examples
     --------
-    >>> words, rows = words_of(read_column(["3.6V锂 cell-A", "Größe"]))
-    >>> words, rows.tolist()
+    >>> words = words_of(read_column(["3.6V锂 cell-A", "Größe"]))
+    >>> ([words.text(n) for n in range(8)], words.rows.tolist())
     (['3', '.', '6', 'v', '锂', 'cell', 'a', 'große'], [0, 0, 0, 0, 0, 0, 0, 1])
     """
     codes = column.codes
@@ -230,11 +258,19 @@ def words_of(column: Column) -> tuple[list[str], Indices]:
     filled = codes != SPACE
     begins = filled.copy()
     begins[1:] &= ~filled[:-1] | (run[1:] != run[:-1]) | (run[1:] == 0)
-    places = np.cumsum(1 + begins) - 1
-    apart = np.full(int(places[-1]) + 1 if len(places) else 0, SPACE, dtype=np.uint32)
-    apart[places] = codes
-    rows = np.repeat(np.arange(len(column.starts)), column.ends - column.starts)[begins]
-    return apart.tobytes().decode("utf-32-le").split(), rows
+    starts = np.flatnonzero(begins)
+    ends = np.flatnonzero(np.append(filled[:-1] & (begins[1:] | ~filled[1:]), filled[-1:])) + 1
+    rows = np.searchsorted(column.starts, starts, side="right") - 1
+    return Words(codes, starts, ends, rows, _hashes(codes, starts, ends))
+
+
+def _hashes(codes: NDArray[np.uint32], starts: Indices, ends: Indices) -> NDArray[np.uint64]:
+    lengths = ends - starts
+    found = np.zeros(len(starts), dtype=np.uint64)
+    for place in range(int(lengths.max(initial=0))):  # all first characters, all second ones, ...
+        long = np.flatnonzero(lengths > place) if place else slice(None)
+        found[long] = (found[long] + codes[starts[long] + place] + np.uint64(1)) * _WORD_BASE
+    return np.asarray(found ^ (found >> np.uint64(29)))
 
 
 @dataclass(frozen=True, slots=True)

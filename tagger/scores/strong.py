@@ -21,11 +21,11 @@ from tagger.facts.text import normalise
 from tagger.facts.tokens import CJK, GLUE, JOINTS, TermMatcher, stem, tokens
 from tagger.law import Clause, QuantityFile, Units
 from tagger.rulebook import DENIED, FIGURE, Rulebook
-from tagger.scores.gate import Column, Gate, Indices, Mask, fold, read_column, words_of
+from tagger.scores.gate import Column, Gate, Indices, Mask, Words, fold, read_column, words_of
 
 _FEW = 32  # texts; below it looking at each is cheaper than numbering the words
 _DEPTH = 5  # words of a phrase that are compared
-_MOST_WORDS = 1_000_000  # words whose numbers are remembered
+_TABLE_BITS = 19  # places for words whose numbers are remembered
 _WIDE = re.compile(f"[{CJK}]")
 _LETTER_FIRST, _LETTER_LAST = re.compile("[a-zа-яё]"), re.compile("[a-zа-яёäöüßéñμ]")
 _OF_NOTATIONS = ("length", "tolerance", "temperature_uniformity")  # kinds that program code gives a figure
@@ -70,10 +70,8 @@ class PhraseScan:
 
     def find(self, column: Column) -> dict[str, Mask]:
         """Rows that hold a phrase, group by group."""
-        words, rows = words_of(column)
-        if len(self._numbers) > _MOST_WORDS:
-            self._numbers.clear()
-        numbers = np.fromiter(map(self._numbers.__getitem__, words), dtype=np.int64, count=len(words))
+        words = words_of(column)
+        numbers, rows = self._numbers.of(words), words.rows
         found = np.zeros(len(column.starts), dtype=np.uint64)
         at = np.flatnonzero(self._first[numbers])
         begins, nodes = rows[at], np.zeros(len(at), dtype=np.int64)
@@ -115,16 +113,29 @@ class _Level:
         return np.asarray(self._keys[places] == keys), self._nodes[places], self._bits[places]
 
 
-class _Numbers(dict[str, int]):
-    """Folded words to the numbers of their stems, 0 for a stem of no phrase; worked out once a word."""
+class _Numbers:
+    """The numbers of the stems of words, 0 for a stem of no phrase.
+
+    A stem is worked out once for a word that comes often: the place of a word in the table is a part of its hash, and the
+    word that came last may have it. So no Python runs per word, and the table does not grow.
+    """
 
     def __init__(self, numbers: Mapping[str, int]) -> None:
-        super().__init__()
         self._of_stems = numbers
+        self._hashes = np.zeros(1 << _TABLE_BITS, dtype=np.uint64)
+        self._numbers = np.zeros(1 << _TABLE_BITS, dtype=np.int32)
 
-    def __missing__(self, word: str) -> int:
-        self[word] = number = self._of_stems.get(fold(stem(word)), 0)
-        return number
+    def of(self, words: Words) -> Indices:
+        """The number of each word."""
+        places = words.hashes >> np.uint64(64 - _TABLE_BITS)
+        new = np.flatnonzero(self._hashes[places] != words.hashes)
+        numbers: Indices = self._numbers[places].astype(np.int64)
+        _, first, which = np.unique(words.hashes[new], return_index=True, return_inverse=True)
+        found = np.array([self._of_stems.get(fold(stem(words.text(n))), 0) for n in new[first].tolist()], dtype=np.int64)
+        numbers[new] = found[which]
+        at, last = np.unique(places[new], return_index=True)  # of words that share a place one has it
+        self._hashes[at], self._numbers[at] = words.hashes[new[last]], numbers[new[last]]
+        return numbers
 
 
 class StrongRows:
