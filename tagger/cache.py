@@ -8,12 +8,13 @@ the work is then done at every start. ``TAGGER_CACHE`` names another folder, or 
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,23 @@ def recall(name: str, rules_id: str, sources: Iterable[str]) -> Any:
     if folder is None:
         return None
     try:
-        return json.loads((folder / _file_name(name, rules_id, sources)).read_bytes())
+        content = (folder / _file_name(name, rules_id, sources)).read_bytes()
+        with _no_collection():
+            return json.loads(content)
     except (OSError, ValueError):  # not there, not readable, or cut off by a full disk
         return None
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Nothing that is read is garbage, and looking for some takes longer than reading."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def keep(name: str, rules_id: str, sources: Iterable[str], value: Any) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import cached_property
 
 from tagger.cache import keep, recall
@@ -15,7 +15,6 @@ from tagger.facts.tokens import TermIndex, TermMatcher
 from tagger.records import CleanText, Facts, Quantity, Row
 from tagger.rulebook import Rulebook
 
-_PARTS = tuple(f.name for f in fields(TermIndex))
 _CACHED = ("facts/reader.py", "facts/text.py", "facts/tokens.py", "data/characters.csv")  # files that the kept index depends on
 _UNREADABLE_SHARE = 0.1  # above it a text is damaged or binary; catalogue texts hold none
 
@@ -59,10 +58,10 @@ class FactReader:
 def term_matcher(book: Rulebook) -> TermMatcher:
     """Finds the terms of a rulebook; their index is kept from start to start."""
     kept = recall("terms", book.rules_id, _CACHED)
-    if isinstance(kept, list) and len(kept) == len(_PARTS):
-        return TermMatcher(TermIndex(*kept))
+    with contextlib.suppress(TypeError, ValueError, AttributeError, IndexError):  # none was kept, or something else
+        return TermMatcher(TermIndex.unpacked(kept))
     index = TermIndex.of(book.terms)
-    keep("terms", book.rules_id, _CACHED, [getattr(index, part) for part in _PARTS])
+    keep("terms", book.rules_id, _CACHED, index.packed())
     return TermMatcher(index)
 
 

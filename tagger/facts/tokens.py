@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from typing import Any
 
 from Stemmer import Stemmer
 
@@ -136,6 +137,28 @@ class TermIndex:
             if number not in known:
                 known.append(number)
         return cls(list(numbers), single, {pair: sorted(found) for pair, found in lengths.items()}, longer)
+
+    @classmethod
+    def unpacked(cls, packed: Any) -> TermIndex:
+        """An index from what :meth:`packed` gave.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Where it is something else.
+        """
+        entries, lists, *tables = packed
+        single, pairs, longer = (
+            dict(zip(keys.split("\n") if keys else (), map(lists.__getitem__, at), strict=True)) for keys, at in tables
+        )
+        return cls(entries, single, pairs, longer)
+
+    def packed(self) -> list[Any]:
+        """Plain values that are soon read again: the keys of a table as one text, and each list of numbers once."""
+        tables = (self.single, self.pairs, self.longer)
+        lists = {tuple(found): None for table in tables for found in table.values()}
+        place = {found: n for n, found in enumerate(lists)}
+        return [self.entries, list(lists), *(["\n".join(table), [place[tuple(v)] for v in table.values()]] for table in tables)]
 
 
 class TermMatcher:
