@@ -254,10 +254,11 @@ class Mesh(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Micropowder(Strict):
-    """Micropowder numbers (W40) and their sizes in um."""
+    """Micropowder numbers (W40) and their sizes in um; ``pair_grades`` stand in front of pairs that are sizes (``АСМ 5/3``)."""
 
     standard: str
     letter: str
+    pair_grades: tuple[str, ...] = ()
     kind: str
     sizes: dict[str, tuple[float, float]]
 

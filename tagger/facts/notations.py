@@ -42,6 +42,8 @@ class NotationReader:
         self._force = Cues(quantities.kind, "force")
         sizes = "|".join(re.escape(s) for s in sorted(units.micropowder.sizes, key=len, reverse=True))
         self._micropowder = re.compile(rf"(?<![A-Za-z0-9.])({re.escape(units.micropowder.letter)})({sizes})(?![A-Za-z0-9.])")
+        grades = any_of(units.micropowder.pair_grades)
+        self._pairs = re.compile(rf"(?<![^\W_])(?:{grades})[\s:]{{0,2}}(\d{{1,3}})/(\d{{1,3}})(?![\d./])", re.IGNORECASE)
         self._nines = re.compile(r"(?<![A-Za-z0-9.])([2-9])N(5?)(?![A-Za-z0-9])")
         pack = quantities.pack
         self._pack = pack
@@ -102,6 +104,11 @@ class NotationReader:
             low, high = table.sizes[match.group(2)]
             derivation = f"{match.group()}, {table.standard}"
             yield Figure(match.start(), match.end(), low, high, "length", kind=table.kind, derived_from=derivation)
+
+        for match in self._pairs.finditer(clean.text):
+            high, low = int(match.group(1)), int(match.group(2))
+            if high > low:
+                yield Figure(match.start(1), match.end(), low, high, "length", open_low=True, kind=table.kind, derived_from=match.group())
 
     def _read_nines(self, clean: CleanText) -> Iterator[Figure]:
         for match in self._nines.finditer(clean.text):

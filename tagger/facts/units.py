@@ -19,6 +19,8 @@ _IN_A_NAME = re.compile(r"\d|-[a-z]|/[a-z]")  # what behind a single letter make
 _NAME_LETTERS = "ahsltcnkа"
 _NEXT_CELL = re.compile(r"\s*[;|\t]\s*")
 _CELL_END = re.compile(r"\s*(?:[;|\t\n]|$)")
+# "每小时二十立方" is a rate, and "每秒四十八米" a speed: what it is per stands in front of the number
+_PER_IN_FRONT = re.compile(r"每(秒钟?|小时|分钟?|天|日|班|年|月)[约达近可\s]{0,3}[\d.,\s〇零一二两三四五六七八九十百千万点至到~-]{1,16}$")
 _LEFT = 48  # characters in front of a number in which its unit may stand
 _OPENS = re.compile(r"[(\[/,;|]\s*")
 _BRACKET_OPENS = re.compile(r"\s*[(\[]\s*")
@@ -83,6 +85,9 @@ class UnitFinder:
             found = self._read(clean, bracket.end(), value) if bracket else None
             closing = _BRACKET_CLOSES.match(clean.folded, found.end) if found else None
             return found._replace(end=closing.end()) if found and closing else None
+        per = _PER_IN_FRONT.search(clean.folded, max(0, at - 24), at) if found.dimension in ("length", "volume", "mass") else None
+        if per:
+            return self._per(found, per.group(1))
         if found.end - _skip_spaces(clean.folded, at) == 1:
             glued = clean.folded[at : at + 1] != " "
             if not glued and _digit(clean.folded, found.end):
@@ -90,6 +95,13 @@ class UnitFinder:
             if clean.folded[found.end - 1] in _NAME_LETTERS and _IN_A_NAME.match(clean.folded, found.end):
                 return None
         return found
+
+    def _per(self, found: UnitPlace, time: str) -> UnitPlace | None:
+        """A unit behind ``每秒``: a length is a speed; other rates are no figure of the thing itself."""
+        if not time.startswith("秒") or found.dimension != "length":
+            return None
+        metre, speed = self._folded[_squeeze("m")][1], self._folded[_squeeze("m/s")]
+        return UnitPlace(*speed, found.end) if found.unit == metre else None
 
     def is_rate(self, clean: CleanText, at: int) -> bool:
         """Whether what stands behind a number is a content or a count: ``24只/箱``."""
