@@ -419,6 +419,7 @@ class FigureWords(Strict):
     head: tuple[str, ...]
     labels: dict[str, str]
     drawing_unit: str
+    saying: tuple[str, ...]
     multipliers: dict[str, float]
 
 

@@ -44,7 +44,7 @@ class PackReader:
         mass = next((m for name in self._pack.mass if (m := self._one(name, quantities, alone=name))), None)
         energy = self._energy(quantities, clean, series, parallel)
         if energy is None and charge and voltage:
-            energy = self._from_charge(voltage, self._charge(charge, voltage, parallel, clean), series)
+            energy = self._from_charge(voltage, self._charge(charge, voltage, parallel, clean, quantities), series)
         if mass and energy:
             yield from self._per_mass(energy, mass)
 
@@ -67,9 +67,17 @@ class PackReader:
             return hull(of_cell), True
         return (hull(of_pack), False) if of_pack else None
 
-    def _charge(self, charge: Quantity, voltage: tuple[Quantity, bool], parallel: float, clean: CleanText) -> Quantity:
+    def _charge(
+        self,
+        charge: Quantity,
+        voltage: tuple[Quantity, bool],
+        parallel: float,
+        clean: CleanText,
+        quantities: Sequence[Quantity],
+    ) -> Quantity:
         """The charge of the pack: a range from once to `parallel` times where the text does not say whose charge it is."""
-        owner = self._owner(charge, clean, None if voltage[1] else voltage[0])
+        voltages = readable(self._kinds[self._pack.voltage], quantities)  # "18V 5.0Ah, charged with 21V": either is the pack's
+        owner = self._owner(charge, clean, () if voltage[1] else voltages)
         if owner == "cell" or (owner == "" and voltage[1]):
             low = charge.low * (parallel if owner == "cell" else 1.0)
             return replace(charge, low=low, high=charge.high * parallel)
@@ -81,7 +89,7 @@ class PackReader:
         energy = self._one(self._pack.energy, quantities)
         if energy is None:
             return None
-        if self._owner(energy, clean, None) != "cell":
+        if self._owner(energy, clean, ()) != "cell":
             return energy, derivation([(energy, 1)])
         times = series * parallel
         return replace(energy, low=energy.low * times, high=energy.high * times), f"{times:g} x {derivation([(energy, 1)])}"
@@ -114,11 +122,10 @@ class PackReader:
         span = Span(min(energy[0].span.start, mass.span.start), max(energy[0].span.end, mass.span.end))
         yield Quantity(kind.name, low, high, self._unit, kind.dimension, span, f"{energy[1]} / {derivation([(mass, 1)])}")
 
-    def _owner(self, q: Quantity, clean: CleanText, voltage: Quantity | None) -> str:
+    def _owner(self, q: Quantity, clean: CleanText, voltages: Sequence[Quantity]) -> str:
         """``cell`` or ``pack`` by the nearest word in front of a figure; behind the pack's voltage it is the pack's."""
         begin = max(0, q.span.start - _BESIDE)
-        if voltage is not None and begin < voltage.span.end <= q.span.start:
-            begin = voltage.span.end
+        begin = max([begin, *(v.span.end for v in voltages if v.span.end <= q.span.start)])
         left = clean.original[begin : q.span.start].lower()
         places = {
             name: max(left.rfind(word) for word in words)
