@@ -418,6 +418,7 @@ class FigureWords(Strict):
     head: tuple[str, ...]
     labels: dict[str, str]
     drawing_unit: str
+    steels: tuple[str, ...]  # grades of steel that look like a figure with a unit: 316L
     multipliers: dict[str, float]
 
 

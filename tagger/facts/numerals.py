@@ -47,7 +47,9 @@ def value_of(numeral: str) -> int | None:
     if len(numeral) > _LONGEST_NUMERAL:
         return None
     if all(c in _DIGITS for c in numeral):
-        sure = len(numeral) == 1 or "零" in numeral or "〇" in numeral or (len(numeral) >= _LONGEST_VAGUE and not _counts_up(numeral))
+        sure = (
+            len(numeral) == 1 or "零" in numeral or "〇" in numeral or (len(numeral) >= _LONGEST_VAGUE and not _counts_up(numeral))
+        )
         return int("".join(str(_DIGITS[c]) for c in numeral)) if sure else None
     total = section = 0
     digit: int | None = None
