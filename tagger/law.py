@@ -420,6 +420,7 @@ class FigureWords(Strict):
     labels: dict[str, str]
     drawing_unit: str
     saying: tuple[str, ...]
+    steels: tuple[str, ...]  # grades of steel that look like a figure with a unit: 316L
     multipliers: dict[str, float]
 
 

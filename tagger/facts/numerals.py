@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 from tagger.records import CleanText
 
@@ -30,7 +31,7 @@ _PLAIN_UNITS = "升吨米克寸吋"
 _PIECE = re.compile(r"个(?=[a-z%])")  # 五十个ppm
 _APART = ",、"
 _LONGEST_NUMERAL = 20  # characters; a longer run is no number that anyone writes
-_LONGEST_VAGUE = 3  # 五六 is about five or six
+_LONGEST_VAGUE = 3  # 五六 is about five or six; of three digits only those that count up (五六七) are vague
 _TOP_PLACE, _TOP_GROUP = 10**4, 10**12
 _ANY_NUMERAL = re.compile(f"[{_ANY}]")
 
@@ -40,13 +41,15 @@ def value_of(numeral: str) -> int | None:
 
     Examples
     --------
-    >>> [value_of(n) for n in ("四千五百", "十二", "两百五", "一万零八十", "二〇一六", "万一", "五六")]
-    [4500, 12, 250, 10080, 2016, None, None]
+    >>> [value_of(n) for n in ("四千五百", "十二", "两百五", "一万零八十", "二〇一六", "九一五", "万一", "五六", "五六七")]
+    [4500, 12, 250, 10080, 2016, 915, None, None, None]
     """
     if len(numeral) > _LONGEST_NUMERAL:
         return None
     if all(c in _DIGITS for c in numeral):
-        sure = len(numeral) == 1 or len(numeral) > _LONGEST_VAGUE or "零" in numeral or "〇" in numeral
+        sure = (
+            len(numeral) == 1 or "零" in numeral or "〇" in numeral or (len(numeral) >= _LONGEST_VAGUE and not _counts_up(numeral))
+        )
         return int("".join(str(_DIGITS[c]) for c in numeral)) if sure else None
     total = section = 0
     digit: int | None = None
@@ -73,6 +76,12 @@ def value_of(numeral: str) -> int | None:
     # 两百五 is 250, 十五 is 15, 一百零五 is 105
     unit = _PLACES.get(numeral[-2]) or _GROUPS.get(numeral[-2]) or 10
     return total + section + digit * unit // 10
+
+
+def _counts_up(numeral: str) -> bool:
+    """Whether three digits follow each other (五六七): about so many, and no figure."""
+    values = [_DIGITS[c] for c in numeral]
+    return len(values) == _LONGEST_VAGUE and all(after == before + 1 for before, after in pairwise(values))
 
 
 def has_numeral(text: str) -> bool:

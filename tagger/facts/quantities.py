@@ -69,6 +69,7 @@ class QuantityReader:
         self._bounds = BoundReader(quantities, self._notations)
         self._sizes = SizeReader(quantities, self._finder, self._bounds)
         self._namer = Namer(quantities, self._finder.cues)
+        self._steel = re.compile(rf"(?:{any_of([normalise(s).folded for s in words.steels])})(?![a-z0-9])")
         self._deriver = Deriver(units, quantities)
         self._base = {d.name: d.base for d in units.dimension}
         self._kinds = {k.name: k for k in quantities.kind}
@@ -132,6 +133,8 @@ class QuantityReader:
             return None
         members, signs, place = group
         first = numbers[at]
+        if self._steel.match(clean.folded, first.start) and not self._namer.ends_at(clean.folded, first.start, place.dimension):
+            return None
         before = clean.folded[first.start - 1 : first.start]
         glued = _LETTER.match(before) and before not in _GLUED_SIGNS and not _CJK.match(before)
         if glued and first.start != last_end and not self._namer.ends_at(clean.folded, first.start, place.dimension):
