@@ -20,6 +20,8 @@ _CONTINENTAL_LETTERS = re.compile(r"[äöüßñ¿áéíóú]|[а-яё]{3}")
 _CONTINENTAL_THOUSANDS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?:[. ]\d{3})+(?:,\d+)?(?![\d.,]|\s?[x×*х])")
 # A temperature has no three decimals: 1.600 °C and 1 050 °C are thousands in any language.
 _DEGREES_THOUSANDS = re.compile(r"(?<![\d.,])[1-9][. ]\d{3}(?=\s?(?:°|℃|deg))")
+# No share is of thousands of percent: 99,995 % has a decimal comma in any language.
+_PERCENT_DECIMALS = re.compile(r"[1-9]\d,\d{3}(?=\s?(?:%|prozent|procent|por ciento|процент))")
 _POWER_ONLY = re.compile(r"10\^([-+]?\d{1,2})$")
 _MANTISSA = re.compile(r"^([\d.,]+)(?:\s?[x×*·]\s?10\s?\^?\s?([-+]?\d{1,2})|e([-+]?\d{1,2}))?$")
 
@@ -42,6 +44,8 @@ def numbers(folded: str, multipliers: Mapping[str, float]) -> Iterator[Number]:
     [5000.0, 99.95, 0.001, 20000.0]
     >>> [n.value for n in numbers("nutzvolumen für 6.000 l", {})]
     [6000.0]
+    >>> [n.value for n in numbers("reinheit 99,995 %, 10,000 pcs", {})]
+    [99.995, 10000.0]
     """
     factor_after = _factor_after(tuple(multipliers)) if multipliers else None
     thousands = {m.start(): m for m in _CONTINENTAL_THOUSANDS.finditer(folded)} if _is_continental(folded) else {}
@@ -53,7 +57,11 @@ def numbers(folded: str, multipliers: Mapping[str, float]) -> Iterator[Number]:
             continue
         match = thousands.get(plain.start(), plain)
         grouped = match is not plain
-        value = float(re.sub("[. ]", "", match.group()).replace(",", ".")) if grouped else number_value(match.group())
+        decimal = not grouped and "," in match.group() and _PERCENT_DECIMALS.match(folded, match.start())
+        if decimal and decimal.end() == match.end():
+            value = float(match.group().replace(",", "."))
+        else:
+            value = float(re.sub("[. ]", "", match.group()).replace(",", ".")) if grouped else number_value(match.group())
         end = done = match.end()
         multiplier = factor_after.match(folded, end) if factor_after else None
         if multiplier:
