@@ -208,6 +208,7 @@ class Role(Strict):
     ask_en: str
     ask_zh: str
     parts_too: bool = False  # bears on clauses that list parts as well
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

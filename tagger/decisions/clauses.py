@@ -23,6 +23,8 @@ _SAME = 1e-9  # relative difference below which two figures are the same figure
 _BEHIND_REACH = 24  # characters behind a mention in which the noun of what is meant for it stands
 _JOINT = re.compile(r"[\s-]*(?:(?:&|\+|/|and|und|y|e|и|和|及|与|與|以及|및|や|と)\s*)?")  # "for filling & vacuum baking"
 _POINTING_REACH = 160  # characters around a mention in which "for" and what stands between may be
+_ASIDE = 40  # characters
+_SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
@@ -156,7 +158,7 @@ class ClauseJudge:
         parts += self._parameters(clause, facts, terms)
         whole = _all(parts)
         if whole.truth == Truth.MET:
-            whole = _all([whole, *self._roles(clause, facts, terms)])
+            whole = _all([whole, *self._roles(clause, named, facts, terms)])
         questions = tuple(dict.fromkeys(p.question for p in parts if p.question and p.truth == Truth.UNKNOWN))
         if whole.question and not questions:
             questions = (whole.question,)
@@ -221,8 +223,9 @@ class ClauseJudge:
         question = Question(condition.ask_en, condition.ask_zh)
         return _Part(_stated(bool(stated), bool(denied)), shown, question)
 
-    def _roles(self, clause: Clause, facts: Facts, terms: Terms) -> list[_Part]:
+    def _roles(self, clause: Clause, named: Sequence[Term], facts: Facts, terms: Terms) -> list[_Part]:
         """A part, a charger, a book about the item: the clause is no longer sure, and the question is asked."""
+        said = max(t.span.end for t in named)
         return [
             _Part(
                 Truth.UNKNOWN,
@@ -230,7 +233,10 @@ class ClauseJudge:
                 Question(role.ask_en, role.ask_zh),
             )
             for role in self._book.roles
-            if clause.kind in role.kinds and role.concept in terms and (role.parts_too or not clause.part_of)
+            if clause.kind in role.kinds
+            and role.concept in terms
+            and (role.parts_too or not clause.part_of)
+            and not (role.aside and _is_aside(facts.clean.original, said, terms[role.concept]))
         ]
 
     def _parameters(self, clause: Clause, facts: Facts, terms: Terms) -> list[_Part]:
@@ -370,6 +376,12 @@ class ClauseJudge:
             f"What is the {kind.name_en}, in {p.unit}? ({clause.code}: {bound})",
             f"{kind.name_zh}是多少{p.unit}？（{clause.code}：{bound}）",
         )
+
+
+def _is_aside(text: str, said: int, terms: Sequence[Term]) -> bool:
+    """Whether words stand in a later sentence or row than the item, well behind it: another line of the same list."""
+    first = min(t.span.start for t in terms)
+    return first > said + _ASIDE and _SENTENCE.search(text, said, first) is not None
 
 
 def _attained(q: Quantity) -> Quantity:
