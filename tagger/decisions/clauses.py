@@ -278,7 +278,7 @@ class ClauseJudge:
             every = self._figures(kind, facts.quantities, bare=only)
             figures = [group for group in every if not any(q.assumed for q in group)]
             assumed = [group for group in every if group not in figures]
-            if figures and not self._is_denied(p, terms):
+            if figures and not self._is_denied(p, figures, facts, terms):
                 part = self._compared(p, clause, figures, facts, question)
                 return replace(part, truth=Truth.UNKNOWN) if part.truth == Truth.NOT_MET and self._open(p, kind, facts) else part
         stated = [terms[c][0] for c in p.stated_by if c in terms]
@@ -290,10 +290,17 @@ class ClauseJudge:
         return _Part(_stated(bool(stated), bool(denied)), shown, question)
 
     @staticmethod
-    def _is_denied(p: Parameter, terms: Terms) -> bool:
-        """Whether each mention is denied, so that a figure behind it is no content: ``Ho not detected (limit 0.005 %)``."""
+    def _is_denied(p: Parameter, figures: Sequence[tuple[Quantity, ...]], facts: Facts, terms: Terms) -> bool:
+        """Whether each mention is denied, so that a figure behind it is no content: ``Ho not detected (limit 0.005 %)``.
+
+        A figure right behind the denial is one: ``without Dy, Tb 0.4 %``.
+        """
         named = [c.removeprefix(DENIED) for c in p.denied_by if c.startswith(DENIED)]
-        return bool(named) and any(c in terms for c in p.denied_by) and not any(c in terms for c in (*named, *p.stated_by))
+        denials = [t.span for c in p.denied_by for t in terms.get(c, ())]
+        if not named or not denials or any(c in terms for c in (*named, *p.stated_by)):
+            return False
+        starts = [q.span.start for group in figures for q in group]
+        return not any(d.end <= s and not facts.clean.original[d.end : s].strip(" :=") for d in denials for s in starts)
 
     def _open(self, p: Parameter, kind: Kind, facts: Facts) -> bool:
         """Whether the text names no figure as this kind, yet holds an unnamed one that could be it and would not fail."""
