@@ -23,7 +23,7 @@ _SAME = 1e-9  # relative difference below which two figures are the same figure
 _BEHIND_REACH = 24  # characters behind a mention in which the noun of what is meant for it stands
 _JOINT = re.compile(r"[\s-]*(?:(?:&|\+|/|and|und|y|e|и|和|及|与|與|以及|및|や|と)\s*)?")  # "for filling & vacuum baking"
 _POINTING_REACH = 160  # characters around a mention in which "for" and what stands between may be
-_ASIDE = 40  # characters
+_ASIDE = 20  # characters
 _SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
@@ -154,7 +154,7 @@ class ClauseJudge:
         if excluding:
             shown = tuple(_shown(facts, t, "excludes: " + t.concept, clause.code) for t in excluding)
             return ClauseResult(clause.code, Truth.NOT_MET, None, (*names, *shown))
-        parts = [self._condition(c, clause, facts, said) for c in clause.conditions]
+        parts = [self._condition(c, clause, named, facts, said) for c in clause.conditions]
         parts += self._parameters(clause, facts, terms)
         whole = _all(parts)
         if whole.truth == Truth.MET:
@@ -208,10 +208,12 @@ class ClauseJudge:
         between = text[end:start]
         return not between or (not between.strip() and ord(text[end - 1]) < _FIRST_WIDE)
 
-    def _condition(self, condition: Condition, clause: Clause, facts: Facts, said: _Said) -> _Part:
+    def _condition(self, condition: Condition, clause: Clause, named: Sequence[Term], facts: Facts, said: _Said) -> _Part:
         terms = said.terms
         stated = [terms[c][0] for c in condition.any_of if c in terms]
         denied = [terms[c][0] for c in condition.denied_by if c in terms]
+        if stated and denied and condition.aside and _is_aside(facts.clean.original, max(t.span.end for t in named), denied):
+            denied = []
         if not stated:
             denied += [said.denied[c][0] for c in condition.any_of if c in said.denied]
         if not denied:
