@@ -32,7 +32,9 @@ _TRACE = (
 _FIGURE = re.compile(r"\s*[:=]?\s*\d")  # a content of its own: "no Dy, Tb 0.4 %"
 _LIST_REACH = r"[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}"  # a denied Chinese list goes to the end of its clause, or to a 的
 _COMMA = "\u3001"
-_SYMBOL = re.compile(r"(?<![A-Za-z0-9])(?:Sc|Y|La|Ce|Pr|Nd|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Th|U)(?![A-Za-z0-9])")  # "Y" alone is no term
+_SYMBOL = re.compile(
+    r"(?<![A-Za-z0-9])(?:Sc|Y|La|Ce|Pr|Nd|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Th|U)(?![A-Za-z0-9])"
+)  # "Y" alone is no term
 _FEW = 3  # so many constituents behind one another, parted by commas, are a list
 _OPENING = 16  # characters at the beginning of a text in which its goods are named
 _ASIDE = 20  # characters from there to what they are for
@@ -160,11 +162,8 @@ class NegationReader:
 
     def _listed(self, terms: Sequence[Term], text: str, original: str) -> set[Span]:
         """The constituents that a verdict behind their list denies: ``Dy, Tb and Ho not detected``, ``钐、铕均未检出``."""
-        constituents = sorted({t.span for t in terms if t.concept in self._words.constituents}, key=lambda s: (s.end, -s.start))
-        if constituents:
-            named = {s.start for s in constituents}
-            bare = (Span(m.start(), m.end()) for m in _SYMBOL.finditer(original) if m.start() not in named)
-            constituents = sorted([*constituents, *bare], key=lambda s: (s.end, -s.start))
+        named = {t.span for t in terms if t.concept in self._words.constituents}
+        constituents = sorted(_with_bare_symbols(named, original), key=lambda s: (s.end, -s.start))
         ends = [s.end for s in constituents]
         denials = sorted(t.span for t in terms if t.concept in self._words.denials)
         found: set[Span] = set()
@@ -189,7 +188,7 @@ class NegationReader:
         return found
 
     def _has_traces(self, terms: Sequence[Term], concepts: Set[str]) -> bool:
-        """Whether the goods are a light rare earth and no magnet, which may be what they are for: ``Nd2O3 ... for NdFeB plants``."""
+        """Whether the goods are a light rare earth and no magnet, which may be what they are for: ``Nd2O3 for NdFeB plants``."""
         if concepts.isdisjoint(self._words.traces_beside):
             return False
         if concepts.isdisjoint(self._words.traces_not_beside):
@@ -212,9 +211,7 @@ class NegationReader:
 
     def _carried(self, terms: Sequence[Term], begins: set[int], text: str, original: str) -> set[Span]:
         """The constituents behind a denied one, to the end of its list: ``no Dy, Tb or Ho``, ``未加入镝、铽及钬``."""
-        own = {t.span for t in terms if t.concept in self._words.constituents}
-        if own:
-            own |= {Span(m.start(), m.end()) for m in _SYMBOL.finditer(original)}
+        own = _with_bare_symbols({t.span for t in terms if t.concept in self._words.constituents}, original)
         denials = {t.span for t in terms if t.concept in self._words.denials}
         firsts: dict[int, int] = {}  # where a denied one begins, and where it ends
         for span in (*(s for s in own if s.start in begins), *(s for s in denials if self._begins_with_a_denial(s, text))):
@@ -267,6 +264,11 @@ class NegationReader:
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)
+
+
+def _with_bare_symbols(named: set[Span], original: str) -> set[Span]:
+    """Constituents, and beside them the symbols that no term stands for."""
+    return named | {Span(m.start(), m.end()) for m in _SYMBOL.finditer(original)} if named else named
 
 
 def _in_run(denied: Span, span: Span, text: str) -> bool:
