@@ -151,6 +151,7 @@ class Condition(Strict):
     ask_zh: str
     denied_by: tuple[str, ...] = ()
     assumed_by: tuple[str, ...] = ()  # states it as long as nothing speaks against it
+    aside: bool = False  # words that speak against count only where they do not stand in a later sentence than the item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +209,7 @@ class Role(Strict):
     ask_en: str
     ask_zh: str
     parts_too: bool = False  # bears on clauses that list parts as well
+    aside: bool = False  # counts only where the words do not stand in a later sentence than the item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,8 @@ _SAME = 1e-9  # relative difference below which two figures are the same figure
 _BEHIND_REACH = 24  # characters behind a mention in which the noun of what is meant for it stands
 _JOINT = re.compile(r"[\s-]*(?:(?:&|\+|/|and|und|y|e|и|和|及|与|與|以及|및|や|と)\s*)?")  # "for filling & vacuum baking"
 _POINTING_REACH = 160  # characters around a mention in which "for" and what stands between may be
+_ASIDE = 20  # characters
+_SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
@@ -152,11 +154,11 @@ class ClauseJudge:
         if excluding:
             shown = tuple(_shown(facts, t, "excludes: " + t.concept, clause.code) for t in excluding)
             return ClauseResult(clause.code, Truth.NOT_MET, None, (*names, *shown))
-        parts = [self._condition(c, clause, facts, said) for c in clause.conditions]
+        parts = [self._condition(c, clause, named, facts, said) for c in clause.conditions]
         parts += self._parameters(clause, facts, terms)
         whole = _all(parts)
         if whole.truth == Truth.MET:
-            whole = _all([whole, *self._roles(clause, facts, terms)])
+            whole = _all([whole, *self._roles(clause, named, facts, terms)])
         questions = tuple(dict.fromkeys(p.question for p in parts if p.question and p.truth == Truth.UNKNOWN))
         if whole.question and not questions:
             questions = (whole.question,)
@@ -206,10 +208,12 @@ class ClauseJudge:
         between = text[end:start]
         return not between or (not between.strip() and ord(text[end - 1]) < _FIRST_WIDE)
 
-    def _condition(self, condition: Condition, clause: Clause, facts: Facts, said: _Said) -> _Part:
+    def _condition(self, condition: Condition, clause: Clause, named: Sequence[Term], facts: Facts, said: _Said) -> _Part:
         terms = said.terms
         stated = [terms[c][0] for c in condition.any_of if c in terms]
         denied = [terms[c][0] for c in condition.denied_by if c in terms]
+        if stated and denied and condition.aside and _is_aside(facts.clean.original, max(t.span.end for t in named), denied):
+            denied = []
         if not stated:
             denied += [said.denied[c][0] for c in condition.any_of if c in said.denied]
         if not denied:
@@ -221,8 +225,9 @@ class ClauseJudge:
         question = Question(condition.ask_en, condition.ask_zh)
         return _Part(_stated(bool(stated), bool(denied)), shown, question)
 
-    def _roles(self, clause: Clause, facts: Facts, terms: Terms) -> list[_Part]:
+    def _roles(self, clause: Clause, named: Sequence[Term], facts: Facts, terms: Terms) -> list[_Part]:
         """A part, a charger, a book about the item: the clause is no longer sure, and the question is asked."""
+        said = max(t.span.end for t in named)
         return [
             _Part(
                 Truth.UNKNOWN,
@@ -230,7 +235,10 @@ class ClauseJudge:
                 Question(role.ask_en, role.ask_zh),
             )
             for role in self._book.roles
-            if clause.kind in role.kinds and role.concept in terms and (role.parts_too or not clause.part_of)
+            if clause.kind in role.kinds
+            and role.concept in terms
+            and (role.parts_too or not clause.part_of)
+            and not (role.aside and _is_aside(facts.clean.original, said, terms[role.concept]))
         ]
 
     def _parameters(self, clause: Clause, facts: Facts, terms: Terms) -> list[_Part]:
@@ -272,7 +280,7 @@ class ClauseJudge:
             every = self._figures(kind, facts.quantities, bare=only)
             figures = [group for group in every if not any(q.assumed for q in group)]
             assumed = [group for group in every if group not in figures]
-            if figures:
+            if figures and not self._is_denied(p, figures, facts, terms):
                 part = self._compared(p, clause, figures, facts, question)
                 return replace(part, truth=Truth.UNKNOWN) if part.truth == Truth.NOT_MET and self._open(p, kind, facts) else part
         stated = [terms[c][0] for c in p.stated_by if c in terms]
@@ -282,6 +290,19 @@ class ClauseJudge:
             return replace(part, assumptions=tuple(dict.fromkeys(q.assumed for group in assumed for q in group)))
         shown = tuple(_shown(facts, t, "states " + t.concept, clause.code) for t in (*stated, *denied))
         return _Part(_stated(bool(stated), bool(denied)), shown, question)
+
+    @staticmethod
+    def _is_denied(p: Parameter, figures: Sequence[tuple[Quantity, ...]], facts: Facts, terms: Terms) -> bool:
+        """Whether each mention is denied, so that a figure behind it is no content: ``Ho not detected (limit 0.005 %)``.
+
+        A figure right behind the denial is one: ``without Dy, Tb 0.4 %``.
+        """
+        named = [c.removeprefix(DENIED) for c in p.denied_by if c.startswith(DENIED)]
+        denials = [t.span for c in p.denied_by for t in terms.get(c, ())]
+        if not named or not denials or any(c in terms for c in (*named, *p.stated_by)):
+            return False
+        starts = [q.span.start for group in figures for q in group]
+        return not any(d.end <= s and not facts.clean.original[d.end : s].strip(" :=") for d in denials for s in starts)
 
     def _open(self, p: Parameter, kind: Kind, facts: Facts) -> bool:
         """Whether the text names no figure as this kind, yet holds an unnamed one that could be it and would not fail."""
@@ -364,6 +385,12 @@ class ClauseJudge:
             f"What is the {kind.name_en}, in {p.unit}? ({clause.code}: {bound})",
             f"{kind.name_zh}是多少{p.unit}？（{clause.code}：{bound}）",
         )
+
+
+def _is_aside(text: str, said: int, terms: Sequence[Term]) -> bool:
+    """Whether words stand in a later sentence or row than the item, well behind it: another line of the same list."""
+    first = min(t.span.start for t in terms)
+    return first > said + _ASIDE and _SENTENCE.search(text, said, first) is not None
 
 
 def _attained(q: Quantity) -> Quantity:

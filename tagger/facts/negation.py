@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -25,12 +25,19 @@ _AMOUNT = (
     r"|英寸|升|x|×|个|-)(?![a-z])"
 )
 _TRACE = (
-    r"(?:0?[.,]0\d*|0?[.,][1-5]\d{0,2}|\d{1,4}(?=\s?(?:ppm|ppb))|[一二三五十百]{1,3}(?=\s?(?:个)?ppm))(?![\d.,]*\d)"
+    r"(?:0?[.,]0\d*|0?[.,][1-5]\d{0,2}|\d{1,4}(?=\s?(?:ppm|ppb))|[一二三五十百]{1,3}(?=\s?(?:个)?ppm)"
+    r"|百分之零点零[零一二三四五六七八九]+|(?:十|百)?万分之[一二三四五六七八九十]{1,3})(?![\d.,]*\d)"
     rf"(?:\s?(?:wt\.?\s?)?(?:%|ppm|ppb)|(?!\s?{_AMOUNT}))"
 )
 _FIGURE = re.compile(r"\s*[:=]?\s*\d")  # a content of its own: "no Dy, Tb 0.4 %"
 _LIST_REACH = r"[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}"  # a denied Chinese list goes to the end of its clause, or to a 的
 _COMMA = "\u3001"
+_SYMBOL = re.compile(
+    r"(?<![A-Za-z0-9])(?:Sc|Y|La|Ce|Pr|Nd|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Th|U)(?![A-Za-z0-9])"
+)  # "Y" alone is no term
+_FEW = 3  # so many constituents behind one another, parted by commas, are a list
+_OPENING = 16  # characters at the beginning of a text in which its goods are named
+_ASIDE = 20  # characters from there to what they are for
 _ITEM = r"[^\W\d]+(?:[ -][^\W\d]+){0,2}"
 
 
@@ -103,7 +110,7 @@ class NegationReader:
             re.compile(rf"\s*{joints}\s*"),
             re.compile(verdict.replace(re.escape("#"), _NUMBER) or "(?!)"),
             re.compile(rf"[:=]?\s?(?:(?:{any_of([normalise(w).folded for w in negation.at_most])})\s?)?{_TRACE}"),
-            re.compile(rf"(?:[\s,:：]|{between})*$" if negation.between else r"\s*$"),
+            re.compile(rf"(?:[\s,:：(\"“”„']|{between})*$" if negation.between else r"\s*$"),
             re.compile(rf"[\s,]*{any_of([normalise(w).folded for w in (*negation.joints, *negation.members)])}\s*"),
             self._lists,
         )
@@ -155,24 +162,21 @@ class NegationReader:
 
     def _listed(self, terms: Sequence[Term], text: str, original: str) -> set[Span]:
         """The constituents that a verdict behind their list denies: ``Dy, Tb and Ho not detected``, ``钐、铕均未检出``."""
-        constituents = sorted({t.span for t in terms if t.concept in self._words.constituents}, key=lambda s: (s.end, -s.start))
+        named = {t.span for t in terms if t.concept in self._words.constituents}
+        constituents = sorted(_with_bare_symbols(named, original), key=lambda s: (s.end, -s.start))
         ends = [s.end for s in constituents]
         denials = sorted(t.span for t in terms if t.concept in self._words.denials)
         found: set[Span] = set()
         concepts = {t.concept for t in terms}
         verdicts = [self._patterns.verdict] if constituents else []
-        if (
-            constituents
-            and not concepts.isdisjoint(self._words.traces_beside)
-            and concepts.isdisjoint(self._words.traces_not_beside)
-        ):
+        if constituents and self._has_traces(terms, concepts):
             verdicts.append(self._patterns.trace)  # what a light rare earth holds of the heavy ones
         for verdict in (m for pattern in verdicts for m in pattern.finditer(text)):
             place = _begin_of(denials, verdict.start())
             direct = place == verdict.start()
             before = self._patterns.between.search(text, max(0, place - _VERDICT_REACH), place) if direct else None
             said, place = (before.group(), before.start()) if before else ("", place)
-            several = bool(said.strip(" ,:："))
+            several = bool(said.strip(" ,:：")) or self._is_row(constituents, ends, text, place)
             while True:
                 near = constituents[bisect_left(ends, place - _JOINT_REACH) : bisect_right(ends, place)]
                 last = next((s for s in reversed(near) if self._is_joint(text, original, s.end, place, several)), None)
@@ -183,9 +187,31 @@ class NegationReader:
                 place = last.start
         return found
 
+    def _has_traces(self, terms: Sequence[Term], concepts: Set[str]) -> bool:
+        """Whether the goods are a light rare earth and no magnet, which may be what they are for: ``Nd2O3 for NdFeB plants``."""
+        if concepts.isdisjoint(self._words.traces_beside):
+            return False
+        if concepts.isdisjoint(self._words.traces_not_beside):
+            return True
+        light = min(t.span.start for t in terms if t.concept in self._words.traces_beside)
+        magnet = min(t.span.start for t in terms if t.concept in self._words.traces_not_beside)
+        return light < _OPENING and magnet > light + _ASIDE
+
+    @staticmethod
+    def _is_row(constituents: Sequence[Span], ends: Sequence[int], text: str, place: int) -> bool:
+        """Whether several constituents, parted by commas, stand in front of a verdict: ``Dy, Tb, Sm not found``."""
+        count = 0
+        while count < _FEW:
+            near = constituents[bisect_left(ends, place - 3) : bisect_right(ends, place)]
+            last = next((s for s in reversed(near) if not text[s.end : place].strip(" ,，、")), None)
+            if last is None:
+                return False
+            place, count = last.start, count + 1
+        return True
+
     def _carried(self, terms: Sequence[Term], begins: set[int], text: str, original: str) -> set[Span]:
         """The constituents behind a denied one, to the end of its list: ``no Dy, Tb or Ho``, ``未加入镝、铽及钬``."""
-        own = {t.span for t in terms if t.concept in self._words.constituents}
+        own = _with_bare_symbols({t.span for t in terms if t.concept in self._words.constituents}, original)
         denials = {t.span for t in terms if t.concept in self._words.denials}
         firsts: dict[int, int] = {}  # where a denied one begins, and where it ends
         for span in (*(s for s in own if s.start in begins), *(s for s in denials if self._begins_with_a_denial(s, text))):
@@ -238,6 +264,11 @@ class NegationReader:
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)
+
+
+def _with_bare_symbols(named: set[Span], original: str) -> set[Span]:
+    """Constituents, and beside them the symbols that no term stands for."""
+    return named | {Span(m.start(), m.end()) for m in _SYMBOL.finditer(original)} if named else named
 
 
 def _in_run(denied: Span, span: Span, text: str) -> bool:

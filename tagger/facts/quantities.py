@@ -28,6 +28,7 @@ from tagger.records import CleanText, Quantity
 
 _COMMA_RATIO = 5  # "300, 500 L" are two sizes, "21700, 3.6 V" is a model and a figure
 _MOST_MEMBERS = 6
+_WIDEST = 20  # times the smaller of two tolerances, the greater; more is the figure that the tolerance is at
 _TOLERANCE_REACH = 18  # behind "plus or minus" even a small number with a C is a temperature
 _LETTER = re.compile(r"[^\W\d_]", re.UNICODE)
 _GLUED_SIGNS = "xøφ×x"
@@ -163,7 +164,7 @@ class QuantityReader:
             if found:
                 behind = _next_from(numbers, at + len(members), found.end)  # the 3 of m3 is none
                 tail = self._tail(clean, found, behind, signs) if behind else None
-                if tail is None or behind is None:
+                if tail is None or behind is None or (width and behind.value > _WIDEST * last.value):  # "±3 °C a 1000 °C"
                     return members, signs, found
                 return [*members, behind], [*signs, tail[0]], tail[1]
             following = numbers[at + len(members)] if at + len(members) < len(numbers) else None
