@@ -108,7 +108,9 @@ class NotationReader:
         for match in self._pairs.finditer(clean.text):
             high, low = int(match.group(1)), int(match.group(2))
             if high > low:
-                yield Figure(match.start(1), match.end(), low, high, "length", open_low=True, kind=table.kind, derived_from=match.group())
+                yield Figure(
+                    match.start(1), match.end(), low, high, "length", open_low=True, kind=table.kind, derived_from=match.group()
+                )
 
     def _read_nines(self, clean: CleanText) -> Iterator[Figure]:
         for match in self._nines.finditer(clean.text):

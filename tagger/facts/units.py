@@ -20,7 +20,9 @@ _NAME_LETTERS = "ahsltcnkа"
 _NEXT_CELL = re.compile(r"\s*[;|\t]\s*")
 _CELL_END = re.compile(r"\s*(?:[;|\t\n]|$)")
 # "每小时二十立方" is a rate, and "每秒四十八米" a speed: what it is per stands in front of the number
-_PER_IN_FRONT = re.compile(r"每(秒钟?|小时|分钟?|天|日|班|年|月)[约达近可\s]{0,3}[\d.,\s〇零一二两三四五六七八九十百千万点至到~-]{1,16}$")
+_PER_IN_FRONT = re.compile(
+    r"每(秒钟?|小时|分钟?|天|日|班|年|月)[约达近可\s]{0,3}[\d.,\s〇零一二两三四五六七八九十百千万点至到~-]{1,16}$"
+)
 _LEFT = 48  # characters in front of a number in which its unit may stand
 _OPENS = re.compile(r"[(\[/,;|]\s*")
 _BRACKET_OPENS = re.compile(r"\s*[(\[]\s*")
