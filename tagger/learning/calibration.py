@@ -60,6 +60,10 @@ class Corpus:
         )
         return Corpus(examples, facts, judged, found, marks, self.truth[rows])
 
+    def bare(self) -> Corpus:
+        """What a classifier is fitted on, without what only decisions need: quick to send to another process."""
+        return replace(self, facts=(), judged=())
+
     def weights(self, source_weight: float) -> NDArray[np.float64]:
         """How often each row counts: ``source_weight`` times where it carries the facts of a real page."""
         return np.array([source_weight if e.source else 1.0 for e in self.examples])

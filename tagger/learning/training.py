@@ -95,8 +95,8 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     say(f"{len(corpus.examples)} rows from {data}" + (f", {reviewed} of them decided by reviewers" if reviewed else ""))
     apart = _calibration_rows(data, corpus, book)
     folds = _folds(corpus)
-    say(f"{FOLDS}-fold cross-validation, grouped by page and near-duplicate")
-    linear = _cross_validated_logits(corpus, folds, recipe)
+    say(f"fitting on all rows, and {FOLDS}-fold cross-validation, grouped by page and near-duplicate")
+    fitted, linear = _fits(corpus, folds, recipe)
     stack, held_out = fit_stack(
         Rows.of(corpus, linear, _flag_names(corpus, recipe.flag_least), recipe.source_weight), folds, recipe.stack
     )
@@ -113,9 +113,8 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
         f"{about_gate['open_rows_alike']} look like everyday goods, and {about_gate['everyday_rows_settled']} of "
         f"{about_gate['everyday_rows']} everyday ones"
     )
-    say("fitting on all rows")
     model = replace(
-        to_model(fit(corpus, recipe), book.labels, recipe),
+        to_model(fitted, book.labels, recipe),
         temperature=temperature,
         bias=bias,
         set_thresholds=thresholds,
@@ -199,15 +198,16 @@ def to_model(fitted: Fitted, labels: Sequence[str], recipe: Recipe) -> Model:
     )
 
 
-def _cross_validated_logits(corpus: Corpus, folds: Sequence[Fold], recipe: Recipe) -> NDArray[np.float64]:
-    """Logits of every row from a model that saw neither it nor its group."""
+def _fits(corpus: Corpus, folds: Sequence[Fold], recipe: Recipe) -> tuple[Fitted, NDArray[np.float64]]:
+    """The classifier of all rows, and logits of every row from one that saw neither it nor its group."""
     from joblib import Parallel, delayed
 
-    jobs = (delayed(_fold_logits)(corpus.take(kept), corpus.take(held), recipe) for kept, held in folds)
+    jobs = [delayed(_fold_logits)(corpus.take(kept).bare(), corpus.take(held).bare(), recipe) for kept, held in folds]
+    *parts, fitted = Parallel(n_jobs=2)([*jobs, delayed(fit)(corpus.bare(), recipe)])
     logits = np.zeros((len(corpus.truth), int(corpus.truth.max()) + 1))
-    for (_, held), part in zip(folds, Parallel(n_jobs=2)(jobs), strict=True):
+    for (_, held), part in zip(folds, parts, strict=True):
         logits[held] = part
-    return logits
+    return fitted, logits
 
 
 def _folds(corpus: Corpus) -> list[Fold]:
