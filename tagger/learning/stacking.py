@@ -1,4 +1,4 @@
-"""Fit the network over logits and flags, on logits from models that had not seen the rows."""
+"""Fit the networks over logits and flags, on logits from models that had not seen the rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tagger.learning.calibration import Corpus, fit_calibration
 from tagger.scores.features import Matrix, flag_matrix
-from tagger.scores.stack import Stack
+from tagger.scores.stack import Stack, together
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -22,20 +22,21 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class StackRecipe:
-    """Settings of the network; they stand in the manifest."""
+    """Settings of the networks; they stand in the manifest."""
 
+    networks: int = 3  # from different beginnings, averaged
     hidden: int = 128
     decay: float = 0.1
     epochs: int = 8
     step: float = 2e-3
     rows_at_once: int = 128
     logit_scale: float = 0.3  # of the calibrated logits, so that they are about as large as the flags
-    share: float = 0.5  # of the network in what both say together
+    share: float = 0.6  # of the networks in what they and the linear model say together
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What the network is fitted on: held-out logits and their temperature, flags, labels, and how often each row counts."""
+    """What the networks are fitted on: held-out logits and their temperature, flags, labels, and how often each row counts."""
 
     logits: NDArray[np.float64]
     temperature: float
@@ -56,7 +57,7 @@ class Rows:
 
 
 def fit_stack(rows: Rows, folds: Sequence[Fold], recipe: StackRecipe) -> tuple[Stack, NDArray[np.float64]]:
-    """Fit the network on all rows, and say what it and the linear model say together of rows that neither had seen.
+    """Fit the networks on all rows, and say what they and the linear model say together of rows that none of them had seen.
 
     Parameters
     ----------
@@ -74,8 +75,10 @@ def fit_stack(rows: Rows, folds: Sequence[Fold], recipe: StackRecipe) -> tuple[S
     from joblib import Parallel, delayed
 
     everything = np.arange(len(rows.truth))
-    jobs = [*(delayed(_fit)(rows, kept, recipe) for kept, _ in folds), delayed(_fit)(rows, everything, recipe)]
-    *of_folds, whole = Parallel(n_jobs=2)(jobs)
+    parts = [kept for kept, _ in folds] + [everything]
+    jobs = (delayed(_fit)(rows, kept, recipe, seed) for kept in parts for seed in range(recipe.networks))
+    fitted = Parallel(n_jobs=2)(jobs)
+    *of_folds, whole = (together(fitted[at : at + recipe.networks]) for at in range(0, len(fitted), recipe.networks))
     blended = np.zeros_like(rows.logits)
     for (_, held), stack in zip(folds, of_folds, strict=True):
         flags = rows.flags[held]
@@ -86,7 +89,7 @@ def fit_stack(rows: Rows, folds: Sequence[Fold], recipe: StackRecipe) -> tuple[S
     return whole, blended
 
 
-def _fit(rows: Rows, kept: NDArray[np.int64], recipe: StackRecipe) -> Stack:
+def _fit(rows: Rows, kept: NDArray[np.int64], recipe: StackRecipe, seed: int) -> Stack:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
     from threadpoolctl import threadpool_limits
@@ -100,7 +103,7 @@ def _fit(rows: Rows, kept: NDArray[np.int64], recipe: StackRecipe) -> Stack:
         batch_size=recipe.rows_at_once,
         learning_rate_init=recipe.step,
         max_iter=recipe.epochs,
-        random_state=0,
+        random_state=seed,
     )
     with threadpool_limits(limits=1), warnings.catch_warnings():  # one thread: sums in one order, so the same bits
         warnings.simplefilter("ignore", ConvergenceWarning)  # so many epochs and no more is what is wanted

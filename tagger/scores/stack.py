@@ -6,6 +6,7 @@ machine, say. What the network says of this is averaged with what the linear mod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,3 +54,25 @@ class Stack:
         if len(filled):
             hidden[filled] += np.add.reduceat(self.flag_weights[flags.columns], flags.ends[:-1][filled], axis=0)
         return np.asarray(logits * self.linear_share + np.maximum(hidden, 0.0) @ self.out_weights + self.out_bias)
+
+
+def together(stacks: Sequence[Stack]) -> Stack:
+    """The average of several networks, as one whose hidden layer holds the units of all.
+
+    Examples
+    --------
+    >>> one = np.ones((1, 1), dtype=np.float32)
+    >>> a, b = (Stack(one, np.zeros((2, 1)), np.zeros(1), np.array([[0.0, x]]), np.zeros(2), linear_share=0.5) for x in (2.0, 4.0))
+    >>> flags = Matrix(np.ones(1, dtype=np.float32), np.zeros(1, dtype=np.int64), np.array([0, 1]), 1, np.zeros(1))
+    >>> together([a, b]).blend(np.array([[4.0, 0.0]]), flags).tolist()
+    [[2.0, 3.0]]
+    """
+    share = np.float32(1.0 / len(stacks))
+    return Stack(
+        flag_weights=np.concatenate([s.flag_weights for s in stacks], axis=1),
+        logit_weights=np.concatenate([s.logit_weights for s in stacks], axis=1),
+        hidden_bias=np.concatenate([s.hidden_bias for s in stacks]),
+        out_weights=np.concatenate([s.out_weights for s in stacks]) * share,
+        out_bias=np.stack([s.out_bias for s in stacks]).sum(axis=0) * share,
+        linear_share=stacks[0].linear_share,
+    )
