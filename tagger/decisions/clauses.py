@@ -214,6 +214,8 @@ class ClauseJudge:
         denied = [terms[c][0] for c in condition.denied_by if c in terms]
         if stated and denied and condition.aside and _is_aside(facts.clean.original, max(t.span.end for t in named), denied):
             denied = []
+        if stated and condition.purpose:  # "epitaxial wafers for photodiodes"
+            denied = [t for t in denied if not all(self._is_pointed(facts, d.span, said.spans) for d in terms[t.concept])]
         if not stated:
             denied += [said.denied[c][0] for c in condition.any_of if c in said.denied]
         if not denied:
@@ -323,7 +325,7 @@ class ClauseJudge:
         self, p: Parameter, clause: Clause, figures: Sequence[tuple[Quantity, ...]], facts: Facts, question: Question
     ) -> _Part:
         truths, margins, shown, half_open = [], [], [], []
-        for group in figures:
+        for group in _without_coarse(figures):
             thresholds = self._thresholds(p)
             pairs = list(zip(group, thresholds, strict=True)) if len(group) > 1 else [(group[0], thresholds)]
             share = self._book.settings.decision.listed_value
@@ -391,6 +393,17 @@ def _is_aside(text: str, said: int, terms: Sequence[Term]) -> bool:
     """Whether words stand in a later sentence or row than the item, well behind it: another line of the same list."""
     first = min(t.span.start for t in terms)
     return first > said + _ASIDE and _SENTENCE.search(text, said, first) is not None
+
+
+def _without_coarse(figures: Sequence[tuple[Quantity, ...]]) -> list[tuple[Quantity, ...]]:
+    """Figures without those worked out of others that hold a narrower one: "about 146 Wh" over 460 g, and 3.65 V x 40 Ah over 460 g."""
+    lone = [group[0] for group in figures if len(group) == 1]
+    coarse = {
+        id(q)
+        for q in lone
+        if q.derived_from and any(q.low <= o.low and o.high <= q.high and o.high - o.low < q.high - q.low for o in lone)
+    }
+    return [group for group in figures if len(group) > 1 or id(group[0]) not in coarse]
 
 
 def _attained(q: Quantity) -> Quantity:
