@@ -27,7 +27,7 @@ _ASIDE = 20  # characters
 _SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
 _PURPOSE_REACH = 32  # characters in front of or behind a mention in which the word is that says that it names a use
 _STOPS = "\u3002\uff0c\uff1b\uff1a,;.:\n"
-_PURPOSE_BEHIND = re.compile(rf"[^{_STOPS}]{{0,10}}[用](?:[{_STOPS}]|料|$)")
+_PURPOSE_BEHIND = re.compile(rf"[^{_STOPS}]{{0,10}}用(?:[{_STOPS}]|料|$)")
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
@@ -94,7 +94,8 @@ class ClauseJudge:
             rf"(?:^|[^\w])(?:{_words(book.pointing.before)})\s*$|(?:{_words(book.pointing.before, wide=True)})\s*$"
         )
         self._purpose_before = re.compile(
-            rf"(?:(?:^|[^\w])(?:{_words(book.pointing.before)})\s[^,.;:]*|(?:{_words(book.pointing.before, wide=True)})[^{_STOPS}]*)$"
+            rf"(?:(?:^|[^\w])(?:{_words(book.pointing.before)})\s[^,.;:]*"
+            rf"|(?:{_words(book.pointing.before, wide=True)})[^{_STOPS}]*)$"
         )
         but_not = _words(book.pointing.but_not, wide=True)
         self._pointed_by = re.compile(
@@ -410,7 +411,7 @@ def _is_aside(text: str, said: int, terms: Sequence[Term]) -> bool:
 
 
 def _without_coarse(figures: Sequence[tuple[Quantity, ...]]) -> list[tuple[Quantity, ...]]:
-    """Figures without those worked out of others that hold a narrower one: "about 146 Wh" over 460 g, and 3.65 V x 40 Ah over 460 g."""
+    """Figures without those worked out of others that hold a narrower one: "about 146 Wh" / 460 g, and 3.65 V x 40 Ah / 460 g."""
     lone = [group[0] for group in figures if len(group) == 1]
     coarse = {
         id(q)
