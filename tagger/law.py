@@ -152,6 +152,7 @@ class Condition(Strict):
     denied_by: tuple[str, ...] = ()
     assumed_by: tuple[str, ...] = ()  # states it as long as nothing speaks against it
     aside: bool = False  # words that speak against count only where they do not stand in a later sentence than the item
+    purpose: bool = False  # words that speak against do not count where every mention is what the item is for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,9 @@ _JOINT = re.compile(r"[\s-]*(?:(?:&|\+|/|and|und|y|e|и|和|及|与|與|以及|�
 _POINTING_REACH = 160  # characters around a mention in which "for" and what stands between may be
 _ASIDE = 20  # characters
 _SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
+_PURPOSE_REACH = 32  # characters in front of or behind a mention in which the word is that says that it names a use
+_STOPS = "\u3002\uff0c\uff1b\uff1a,;.:\n"
+_PURPOSE_BEHIND = re.compile(rf"[^{_STOPS}]{{0,10}}用(?:[{_STOPS}]|料|$)")
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
@@ -89,6 +92,10 @@ class ClauseJudge:
         self._used = _concepts_used(book)
         self._pointed_from = re.compile(
             rf"(?:^|[^\w])(?:{_words(book.pointing.before)})\s*$|(?:{_words(book.pointing.before, wide=True)})\s*$"
+        )
+        self._purpose_before = re.compile(
+            rf"(?:(?:^|[^\w])(?:{_words(book.pointing.before)})\s[^,.;:]*"
+            rf"|(?:{_words(book.pointing.before, wide=True)})[^{_STOPS}]*)$"
         )
         but_not = _words(book.pointing.but_not, wide=True)
         self._pointed_by = re.compile(
@@ -202,6 +209,14 @@ class ClauseJudge:
                 return False
             start = min(touching)
 
+    def _is_purpose(self, facts: Facts, span: Span, spans: Sequence[Span]) -> bool:
+        """Whether a mention names a use, other words between: ``for short-wave photodiodes``, ``高速晶体管试制用``."""
+        text = facts.clean.original
+        before, after = text[max(0, span.start - _PURPOSE_REACH) : span.start].lower(), text[span.end : span.end + _PURPOSE_REACH]
+        if self._purpose_before.search(before) or _PURPOSE_BEHIND.match(after):
+            return True
+        return self._is_pointed(facts, span, spans)
+
     @staticmethod
     def _is_beside(text: str, end: int, start: int) -> bool:
         """Whether nothing stands between two mentions; behind a space, as in ``萃取箱 稀土用``, a Chinese word begins anew."""
@@ -214,6 +229,8 @@ class ClauseJudge:
         denied = [terms[c][0] for c in condition.denied_by if c in terms]
         if stated and denied and condition.aside and _is_aside(facts.clean.original, max(t.span.end for t in named), denied):
             denied = []
+        if stated and condition.purpose:  # "epitaxial wafers for photodiodes"
+            denied = [t for t in denied if not all(self._is_purpose(facts, d.span, said.spans) for d in terms[t.concept])]
         if not stated:
             denied += [said.denied[c][0] for c in condition.any_of if c in said.denied]
         if not denied:
@@ -323,7 +340,7 @@ class ClauseJudge:
         self, p: Parameter, clause: Clause, figures: Sequence[tuple[Quantity, ...]], facts: Facts, question: Question
     ) -> _Part:
         truths, margins, shown, half_open = [], [], [], []
-        for group in figures:
+        for group in _without_coarse(figures):
             thresholds = self._thresholds(p)
             pairs = list(zip(group, thresholds, strict=True)) if len(group) > 1 else [(group[0], thresholds)]
             share = self._book.settings.decision.listed_value
@@ -391,6 +408,17 @@ def _is_aside(text: str, said: int, terms: Sequence[Term]) -> bool:
     """Whether words stand in a later sentence or row than the item, well behind it: another line of the same list."""
     first = min(t.span.start for t in terms)
     return first > said + _ASIDE and _SENTENCE.search(text, said, first) is not None
+
+
+def _without_coarse(figures: Sequence[tuple[Quantity, ...]]) -> list[tuple[Quantity, ...]]:
+    """Figures without those worked out of others that hold a narrower one: "about 146 Wh" / 460 g, and 3.65 V x 40 Ah / 460 g."""
+    lone = [group[0] for group in figures if len(group) == 1]
+    coarse = {
+        id(q)
+        for q in lone
+        if " / " in q.derived_from and any(q.low <= o.low and o.high <= q.high and o.high - o.low < q.high - q.low for o in lone)
+    }
+    return [group for group in figures if len(group) > 1 or id(group[0]) not in coarse]
 
 
 def _attained(q: Quantity) -> Quantity:
