@@ -212,7 +212,7 @@ class ClauseJudge:
         terms = said.terms
         stated = [terms[c][0] for c in condition.any_of if c in terms]
         denied = [terms[c][0] for c in condition.denied_by if c in terms]
-        if stated and denied and condition.aside and _is_aside(facts.clean.original, max(t.span.end for t in named), denied):
+        if stated and denied and condition.aside and _is_aside(facts.clean.original, max(t.span.end for t in (*named, *stated[:1])), denied):
             denied = []
         if not stated:
             denied += [said.denied[c][0] for c in condition.any_of if c in said.denied]
