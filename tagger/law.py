@@ -153,6 +153,7 @@ class Condition(Strict):
     assumed_by: tuple[str, ...] = ()  # states it as long as nothing speaks against it
     aside: bool = False  # words that speak against count only where they do not stand in a later sentence than the item
     purpose: bool = False  # words that speak against do not count where every mention is what the item is for
+    leads: bool = False  # words for it count only where they do not first stand in a later sentence than those against
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

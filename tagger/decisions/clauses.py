@@ -119,6 +119,8 @@ class ClauseJudge:
             if named:
                 result = self._clause(clauses[code], named, facts, said)
                 results.append(self._pointed(clauses[code], result, facts, said))
+        failed = {r.code for r in results if r.truth == Truth.NOT_MET and r.margin is not None}
+        results = [self._part_of_failed(clauses[r.code], r) if clauses[r.code].part_of in failed else r for r in results]
         items = {u.id: u for concept in terms for u in self._unlisted.get(concept, ())}
         unlisted = []
         for item in items.values():
@@ -181,6 +183,14 @@ class ClauseJudge:
             assumptions=whole.assumptions,
         )
 
+    @staticmethod
+    def _part_of_failed(clause: Clause, result: ClauseResult) -> ClauseResult:
+        """A listed part beside a machine that its figures put outside: what would be MET becomes UNKNOWN."""
+        if result.truth != Truth.MET:
+            return result
+        questions = tuple(Question(c.ask_en, c.ask_zh) for c in clause.conditions[-1:])
+        return replace(result, truth=Truth.UNKNOWN, questions=questions, crosses=False)
+
     def _pointed(self, clause: Clause, result: ClauseResult, facts: Facts, said: _Said) -> ClauseResult:
         """A text in which every mention of the item is ``for`` it is about something else: what would be MET becomes UNKNOWN."""
         pointing = self._book.pointing
@@ -227,7 +237,10 @@ class ClauseJudge:
         terms = said.terms
         stated = [terms[c][0] for c in condition.any_of if c in terms]
         denied = [terms[c][0] for c in condition.denied_by if c in terms]
-        if stated and denied and condition.aside and _is_aside(facts.clean.original, max(t.span.end for t in named), denied):
+        text = facts.clean.original
+        if stated and denied and condition.leads and _is_aside(text, min(t.span.end for t in denied), stated):
+            stated = []
+        if stated and denied and condition.aside and _is_aside(text, max(t.span.end for t in (*named, *stated[:1])), denied):
             denied = []
         if stated and condition.purpose:  # "epitaxial wafers for photodiodes"
             denied = [t for t in denied if not all(self._is_purpose(facts, d.span, said.spans) for d in terms[t.concept])]

@@ -19,9 +19,13 @@ _SHARES = {"百": 0, "千": 1, "万": 2}  # how many decimals 千分之 stands b
 _DIGIT = "".join(_DIGITS)
 _ANY = "".join((*_DIGITS, *_PLACES, *_GROUPS))
 _ANY_BUT_THOUSAND = _ANY.replace("千", "")
-_OF_A_THOUSAND = "克瓦米帕伏安焦赫升卡牛"  # 千克 and 千瓦 are units
+_OF_A_THOUSAND = "克瓦米帕伏安焦赫升卡牛"  # 千克 and 千瓦 are units, but 一万两千安 is a number
 _NUMERAL = re.compile(
-    rf"(?:(?P<share>[百千万])分之)?(?P<whole>(?:[{_ANY_BUT_THOUSAND}]|千(?![{_OF_A_THOUSAND}]))+)(?:点(?P<decimals>[{_DIGIT}]{{1,12}}))?"
+    rf"(?:(?P<share>[百千万])分之)?(?P<whole>(?:[{_ANY_BUT_THOUSAND}]|千(?![{_OF_A_THOUSAND}])|(?<=万[{_DIGIT}])千)+)(?:点(?P<decimals>[{_DIGIT}]{{1,12}}))?"
+)
+# 六点六乘十的负三次方帕, 五乘十负四帕, 六点六乘负三: a vacuum as it is spoken
+_POWER = re.compile(
+    rf"(?P<whole>[{_DIGIT}]|\d{{1,3}})(?:[点.](?P<decimals>[{_DIGIT}\d]{{1,4}}))?[乘x×*]以?(?:(?:十|10)的?)?负(?P<power>十?[{_DIGIT}]|十|\d{{1,2}})(?:次[方幂])?"
 )
 _VAGUE = "几数"  # 数十公斤, 几百升
 _ORDINAL = "第"
@@ -105,7 +109,13 @@ def in_digits(clean: CleanText, unit_behind: Callable[[CleanText, int], int]) ->
     """
     if not has_numeral(clean.folded):
         return clean
-    rewritten = [(m.start(), m.end(), said) for m in _NUMERAL.finditer(clean.folded) if (said := _said(clean, m, unit_behind))]
+    powers = [(m.start(), m.end(), _power(m)) for m in _POWER.finditer(clean.folded)]
+    rewritten = [
+        (m.start(), m.end(), said)
+        for m in _NUMERAL.finditer(clean.folded)
+        if (said := _said(clean, m, unit_behind)) and not any(m.start() < end and start < m.end() for start, end, _ in powers)
+    ]
+    rewritten = sorted([*rewritten, *powers])
     if not rewritten:
         return clean
     pieces: list[str] = []
@@ -126,6 +136,13 @@ def in_digits(clean: CleanText, unit_behind: Callable[[CleanText, int], int]) ->
     pieces.append(clean.text[at:])
     text = "".join(pieces)
     return CleanText(clean.original, text, text.lower(), (*starts, *clean.starts[at:]), (*ends, *clean.ends[at:]))
+
+
+def _power(found: re.Match[str]) -> str:
+    """A number times a power of ten, in digits."""
+    whole, decimals, power = ("".join(str(_DIGITS.get(c, c)) for c in found.group(g) or "") for g in ("whole", "decimals", "power"))
+    power = str(value_of(found.group("power"))) if "十" in power else power
+    return f"{whole}{'.' + decimals if decimals else ''}x10-{power}"
 
 
 def _said(clean: CleanText, found: re.Match[str], unit_behind: Callable[[CleanText, int], int]) -> str:

@@ -16,9 +16,12 @@ _CJK = re.compile("[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 # dimensions of which "5 kg/bag" is a content, "5 m3/h" a rate and "0.5 Pa/h" a leak
 _RATED = ("mass", "volume", "length", "count", "pressure", "temperature")
 _IN_A_NAME = re.compile(r"\d|-[a-z]|/[a-z]")  # what behind a single letter makes it part of a name: 6A2, 4H-SiC, 40-20 S/D
+_MOTOR_FRAME = re.compile(r"(?:80|90|1[0136]0|112|132|180|2[0258]0|225|315|355)[lsm]$")  # YE3-180L-4: the frame of a motor
+_POLES = re.compile(r"-(?:[2468]|1[02])(?![\d.]|\s?l)")
 _NAME_LETTERS = "ahsltcnkа"
 _NEXT_CELL = re.compile(r"\s*[;|\t]\s*")
 _CELL_END = re.compile(r"\s*(?:[;|\t\n]|$)")
+_A_DAY = {"天": 1.0, "日": 1.0, "小时": 24.0, "分": 1440.0}  # volume_rate is counted in m3 a day
 # "每小时二十立方" is a rate, and "每秒四十八米" a speed: what it is per stands in front of the number
 _PER_IN_FRONT = re.compile(
     r"每(秒钟?|小时|分钟?|天|日|班|年|月)[约达近可\s]{0,3}[\d.,\s〇零一二两三四五六七八九十百千万点至到~-]{1,16}$"
@@ -94,12 +97,17 @@ class UnitFinder:
             glued = clean.folded[at : at + 1] != " "
             if not glued and _digit(clean.folded, found.end):
                 return None  # a model name: ProBook 450 G5
+            if glued and _MOTOR_FRAME.search(clean.folded, max(0, at - 3), found.end) and _POLES.match(clean.folded, found.end):
+                return None
             if clean.folded[found.end - 1] in _NAME_LETTERS and _IN_A_NAME.match(clean.folded, found.end):
                 return None
         return found
 
     def _per(self, found: UnitPlace, time: str) -> UnitPlace | None:
-        """A unit behind ``每秒``: a length is a speed; other rates are no figure of the thing itself."""
+        """A unit behind ``每秒``: a length is a speed, a volume a flow; other rates are no figure of the thing itself."""
+        flow = next((f for word, f in _A_DAY.items() if time.startswith(word)), None)
+        if flow and found.dimension == "volume":
+            return UnitPlace("volume_rate", Unit(factor=found.unit.factor * flow), found.end)
         if not time.startswith("秒") or found.dimension != "length":
             return None
         metre, speed = self._folded[_squeeze("m")][1], self._folded[_squeeze("m/s")]
