@@ -125,7 +125,12 @@ class NegationReader:
         found = []
         if negation.lists:
             head = "|".join(map(re.escape, sorted(negation.lists, key=len, reverse=True)))
-            found.append((re.compile(rf"(?:{head})(?={_LIST_REACH}[{_COMMA}{wide}]){_LIST_REACH}"), re.compile(f"^(?:{head})|[{_COMMA}{wide}]")))
+            found.append(
+                (
+                    re.compile(rf"(?:{head})(?={_LIST_REACH}[{_COMMA}{wide}]){_LIST_REACH}"),
+                    re.compile(f"^(?:{head})|[{_COMMA}{wide}]"),
+                )
+            )
         if spelled and joint:
             run = rf"\b(?:{spelled})(?: any| the)? {_ITEM}(?:, {_ITEM}){{1,{_NEAREST}}},? (?:{joint}) {_ITEM}"
             first = rf"^(?:{spelled})(?: any| the)? "  # a sentence may begin with it: "No yttrium, gadolinium or samarium"
