@@ -125,10 +125,16 @@ class NegationReader:
         found = []
         if negation.lists:
             head = "|".join(map(re.escape, sorted(negation.lists, key=len, reverse=True)))
-            found.append((re.compile(rf"(?:{head})(?={_LIST_REACH}{_COMMA}){_LIST_REACH}"), re.compile(f"[{_COMMA}{wide}]")))
+            found.append(
+                (
+                    re.compile(rf"(?:{head})(?={_LIST_REACH}[{_COMMA}{wide}]){_LIST_REACH}"),
+                    re.compile(f"^(?:{head})|[{_COMMA}{wide}]"),
+                )
+            )
         if spelled and joint:
             run = rf"\b(?:{spelled})(?: any| the)? {_ITEM}(?:, {_ITEM}){{1,{_NEAREST}}},? (?:{joint}) {_ITEM}"
-            found.append((re.compile(run), re.compile(rf", (?:(?:{joint}) )?| (?:{joint}) ")))
+            first = rf"^(?:{spelled})(?: any| the)? "  # a sentence may begin with it: "No yttrium, gadolinium or samarium"
+            found.append((re.compile(run), re.compile(rf"{first}|, (?:(?:{joint}) )?| (?:{joint}) ")))
         return tuple(found)
 
     def mark(self, terms: Sequence[Term], clean: CleanText) -> tuple[Term, ...]:
