@@ -7,6 +7,7 @@ numbers. One numeral alone counts only in front of a unit; spans point into the 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -110,11 +111,14 @@ def in_digits(clean: CleanText, unit_behind: Callable[[CleanText, int], int]) ->
     if not has_numeral(clean.folded):
         return clean
     powers = [(m.start(), m.end(), _power(m)) for m in _POWER.finditer(clean.folded)]
-    rewritten = [
-        (m.start(), m.end(), said)
-        for m in _NUMERAL.finditer(clean.folded)
-        if (said := _said(clean, m, unit_behind)) and not any(m.start() < end and start < m.end() for start, end, _ in powers)
-    ]
+    begins, stops = [start for start, _, _ in powers], [end for _, end, _ in powers]
+
+    def in_power(found: re.Match[str]) -> bool:
+        behind = bisect_right(stops, found.start())
+        return behind < len(powers) and begins[behind] < found.end()
+
+    numerals = (m for m in _NUMERAL.finditer(clean.folded) if not in_power(m))
+    rewritten = [(m.start(), m.end(), said) for m in numerals if (said := _said(clean, m, unit_behind))]
     rewritten = sorted([*rewritten, *powers])
     if not rewritten:
         return clean
