@@ -35,6 +35,7 @@ _COMMA = "\u3001"
 _SYMBOL = re.compile(
     r"(?<![A-Za-z0-9])(?:Sc|Y|La|Ce|Pr|Nd|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Th|U)(?![A-Za-z0-9])"
 )  # "Y" alone is no term
+_SHORT = 2  # letters of a word that stands inside many others ("nd" in "and") and is looked for as a whole word
 _FEW = 3  # so many constituents behind one another, parted by commas, are a list
 _OPENING = 16  # characters at the beginning of a text in which its goods are named
 _ASIDE = 20  # characters from there to what they are for
@@ -48,6 +49,7 @@ class _Patterns(NamedTuple):
 
     words: tuple[str, ...]
     ascii_words: tuple[str, ...]
+    short: re.Pattern[str]
     before: list[re.Pattern[str]]
     after: re.Pattern[str]
     joint: re.Pattern[str]
@@ -100,11 +102,14 @@ class NegationReader:
             normalise(w).folded.removeprefix("*").partition("#")[0].strip()
             for w in (*negation.before, *negation.after, *negation.verdicts)
         }
+        short = {w for w in words if len(w) <= _SHORT and w.isascii() and w.isalpha()}
+        words -= short
         words = {w for w in words if not any(o in w for o in words if o != w)}  # "not" is in every text that has "not for"
         verdict, between = (any_of([normalise(w).folded for w in words]) for words in (negation.verdicts, negation.between))
         return _Patterns(
             tuple(sorted(words)),
             tuple(sorted(filter(str.isascii, words))),
+            re.compile(any_of(short) or "(?!)"),
             before,
             re.compile(rf"\s?{after}"),
             re.compile(rf"\s*{joints}\s*"),
@@ -147,7 +152,8 @@ class NegationReader:
         patterns = self._patterns
         words = patterns.ascii_words if text.isascii() else patterns.words
         traces = any(t.concept in self._words.traces_beside for t in terms)
-        if not traces and not any(map(text.__contains__, words)):  # much quicker than the patterns, and true of most texts
+        # much quicker than the patterns, and true of most texts
+        if not traces and not any(map(text.__contains__, words)) and not patterns.short.search(text):
             return tuple(terms)
         begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
         for whole, parting in patterns.lists:

@@ -85,7 +85,7 @@ class QuantityReader:
         self._unitless_cue = re.compile(rf"({named})[^\w;|\n]{{0,4}}$") if self._unitless else None
         self._unitless_ends = {cue[-2:] for cue in self._unitless}
         self._saying = re.compile(rf"\s*{any_of(words.saying)}\s*$")
-        self._saying_ends = {word[-1] for word in words.saying}
+        self._saying_words = tuple(normalise(word).folded for word in words.saying)
         self._drawing_unit = self._finder.spelled(words.drawing_unit)
         self._assumed = f"no unit: {words.drawing_unit}"
 
@@ -229,7 +229,7 @@ class QuantityReader:
         """A figure right behind a word that has a usual unit, if it then lies in the usual window."""
         start = members[0].start
         left = clean.folded[max(0, start - 26) : start]
-        said = self._saying.search(left) if left.rstrip()[-1:] in self._saying_ends else None
+        said = self._saying.search(left) if left.rstrip().endswith(self._saying_words) else None
         if said:
             start -= len(said.group())
             left = left[: said.start()]

@@ -26,6 +26,7 @@ _A_DAY = {"天": 1.0, "日": 1.0, "小时": 24.0, "分": 1440.0}  # volume_rate 
 _PER_IN_FRONT = re.compile(
     r"每(秒钟?|小时|分钟?|天|日|班|年|月)[约达近可\s]{0,3}[\d.,\s〇零一二两三四五六七八九十百千万点至到~-]{1,16}$"
 )
+_EACH_REACH = 24  # characters in front of a unit in which 每秒 may stand
 _LEFT = 48  # characters in front of a number in which its unit may stand
 _OPENS = re.compile(r"[(\[/,;|]\s*")
 _BRACKET_OPENS = re.compile(r"\s*[(\[]\s*")
@@ -90,7 +91,8 @@ class UnitFinder:
             found = self._read(clean, bracket.end(), value) if bracket else None
             closing = _BRACKET_CLOSES.match(clean.folded, found.end) if found else None
             return found._replace(end=closing.end()) if found and closing else None
-        per = _PER_IN_FRONT.search(clean.folded, max(0, at - 24), at) if found.dimension in ("length", "volume", "mass") else None
+        is_each = found.dimension in ("length", "volume", "mass") and "每" in clean.folded[max(0, at - _EACH_REACH) : at]
+        per = _PER_IN_FRONT.search(clean.folded, max(0, at - _EACH_REACH), at) if is_each else None
         if per:
             return self._per(found, per.group(1))
         if found.end - _skip_spaces(clean.folded, at) == 1:
