@@ -28,8 +28,8 @@ from tagger.scores.clearing import Clearing
 if TYPE_CHECKING:
     from tagger.pipeline import Tagger
 
-_REMEMBERED = 32 << 20  # bytes of answers in each of two generations
-_SLOT = 250  # bytes of an everyday answer: its key, its place, its share of the columns
+_REMEMBERED = 36 << 20  # bytes of answers in each of two generations
+_SLOT = 140  # bytes of an everyday answer: its key, and its line in the table of places
 _PIECE = 1_000  # rows that a worker takes at once
 _IDLE_SECONDS = 60  # after which a worker that has lost its master ends
 
@@ -59,10 +59,11 @@ class Answer(NamedTuple):
 class Slot:
     """The place of an answer that may still be on its way."""
 
-    __slots__ = ("answer",)
+    __slots__ = ("answer", "key")
 
-    def __init__(self, answer: Answer | None = None) -> None:
+    def __init__(self, answer: Answer | None = None, key: bytes = b"") -> None:
         self.answer = answer
+        self.key = key
 
     def taken(self) -> Answer:
         """The answer; it is there by now."""
@@ -114,14 +115,15 @@ class About:
 class Desk:
     """Hands out the places of answers and remembers the latest ones; its memory is bounded.
 
-    Two generations: what was not asked for during the last one is forgotten.
+    Two generations: what was not asked for during the last one is forgotten. Items with the same answer share one place as soon
+    as it is known, so that an everyday row costs little more than its key.
     """
 
     def __init__(self) -> None:
         self._young: dict[bytes, Slot] = {}
         self._old: dict[bytes, Slot] = {}
         self._size = 0
-        self._tags: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._shared: dict[tuple[Any, ...], Slot] = {}
 
     def slot(self, item: Item) -> tuple[Slot, bool]:
         """The place of an item's answer, and whether it still has to be worked out."""
@@ -131,29 +133,43 @@ class Desk:
             return found, False
         found = self._old.get(key)
         new = found is None
-        slot = found if found is not None else Slot()
+        slot = found if found is not None else Slot(key=key)
         self._young[key] = slot
-        self._grow(_SLOT + (len(slot.answer.detail) if slot.answer else 0))
+        self._grow(_SLOT + (_size(slot.answer) if slot.answer and slot.answer.detail else 0))
         return slot, new
 
     def fill(self, slots: Sequence[Slot], answers: Sequence[Answer]) -> None:
         """Put answers into their places; columns that are the same are held once."""
         before = shared = None
         for slot, answer in zip(slots, answers, strict=True):
-            if answer is before:  # everyday rows share one
-                slot.answer = shared
-            elif answer.detail:
+            if answer.detail:
                 slot.answer = answer
-                self._grow(len(answer.detail) + 2 * len(repr(answer.tags)))
-            else:
-                before, shared = answer, Answer(self._tags.setdefault(answer.tags, answer.tags))
-                slot.answer = shared
+                self._grow(_size(answer))
+                continue
+            if shared is None or answer is not before:  # everyday rows share one
+                before, shared = answer, self._place(answer)
+            slot.answer = shared.answer
+            if self._young.get(slot.key) is slot:
+                self._young[slot.key] = shared
+
+    def _place(self, answer: Answer) -> Slot:
+        """The one place of an answer that several items may have."""
+        found = self._shared.get(answer.tags)
+        if found is None:
+            found = self._shared[answer.tags] = Slot(answer)
+            self._grow(_size(answer))
+        return found
 
     def _grow(self, size: int) -> None:
         self._size += size
         if self._size > _REMEMBERED:
             self._old, self._young, self._size = self._young, {}, 0
-            self._tags = {}
+            self._shared = {}
+
+
+def _size(answer: Answer) -> int:
+    """Bytes of an answer, about."""
+    return len(answer.detail) + 2 * len(repr(answer.tags))
 
 
 def work_out(tagger: Tagger, items: Sequence[Item]) -> list[Answer]:

@@ -42,14 +42,24 @@ _ASIDE = 20  # characters from there to what they are for
 _ITEM = r"[^\W\d]+(?:[ -][^\W\d]+){0,2}"
 
 
+class _Hints(NamedTuple):
+    """Pieces of text of which every denial holds one: those in ASCII, all, and those that only count as whole words."""
+
+    ascii_words: tuple[str, ...]
+    words: tuple[str, ...]
+    short: re.Pattern[str]
+
+    def any_in(self, text: str) -> bool:
+        """Whether a text may deny something: much quicker than the patterns, and false of most texts."""
+        words = self.ascii_words if text.isascii() else self.words
+        return any(map(text.__contains__, words)) or self.short.search(text) is not None
+
+
 class _Patterns(NamedTuple):
-    """All words that deny; as patterns: those in front of a denied term, those behind it, and those that join it to another;
-    verdicts on a whole list, and what may stand between the list and its verdict.
+    """Words that deny, as patterns: those in front of a denied term, those behind it, and those that join it to another; verdicts
+    on a whole list, and what may stand between the list and its verdict.
     """
 
-    words: tuple[str, ...]
-    ascii_words: tuple[str, ...]
-    short: re.Pattern[str]
     before: list[re.Pattern[str]]
     after: re.Pattern[str]
     joint: re.Pattern[str]
@@ -87,8 +97,22 @@ class NegationReader:
         self._words = negation
 
     @cached_property
+    def _hints(self) -> _Hints:
+        negation = self._words
+        words = {
+            normalise(w).folded.removeprefix("*").partition("#")[0].strip()
+            for w in (*negation.before, *negation.after, *negation.verdicts)
+        }
+        short = {w for w in words if len(w) <= _SHORT and w.isascii() and w.isalpha()}
+        kept: list[str] = []
+        for word in sorted(words - short, key=lambda w: (len(w), w)):
+            if not any(map(word.__contains__, kept)):  # "not" is in every text that has "not for"
+                kept.append(word)
+        return _Hints(tuple(filter(str.isascii, kept)), tuple(kept), re.compile(any_of(short) or "(?!)"))
+
+    @cached_property
     def _patterns(self) -> _Patterns:
-        """Made when a text first has a term that could be denied."""
+        """Made when a text first has a term that may be denied."""
         negation = self._words
         after, articles, joints = (
             any_of([normalise(w).folded for w in words]) for words in (negation.after, negation.articles, negation.joints)
@@ -98,18 +122,8 @@ class NegationReader:
             re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
             for words in _without_prefixes([normalise(w).folded for w in negation.before])
         ]
-        words = {
-            normalise(w).folded.removeprefix("*").partition("#")[0].strip()
-            for w in (*negation.before, *negation.after, *negation.verdicts)
-        }
-        short = {w for w in words if len(w) <= _SHORT and w.isascii() and w.isalpha()}
-        words -= short
-        words = {w for w in words if not any(o in w for o in words if o != w)}  # "not" is in every text that has "not for"
         verdict, between = (any_of([normalise(w).folded for w in words]) for words in (negation.verdicts, negation.between))
         return _Patterns(
-            tuple(sorted(words)),
-            tuple(sorted(filter(str.isascii, words))),
-            re.compile(any_of(short) or "(?!)"),
             before,
             re.compile(rf"\s?{after}"),
             re.compile(rf"\s*{joints}\s*"),
@@ -149,12 +163,10 @@ class NegationReader:
         text = clean.original.lower()
         if not text.isascii():
             text = text.translate(one_to_one())
-        patterns = self._patterns
-        words = patterns.ascii_words if text.isascii() else patterns.words
         traces = any(t.concept in self._words.traces_beside for t in terms)
-        # much quicker than the patterns, and true of most texts
-        if not traces and not any(map(text.__contains__, words)) and not patterns.short.search(text):
+        if not traces and not self._hints.any_in(text):
             return tuple(terms)
+        patterns = self._patterns
         begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
         for whole, parting in patterns.lists:
             for run in whole.finditer(clean.original.lower()):
