@@ -149,8 +149,7 @@ class _UseReader:
 
 
 def _words(words: Iterable[str]) -> re.Pattern[str]:
-    folded = [normalise(w).folded for w in words]
-    return re.compile(any_of(folded) if folded else r"(?!)")
+    return re.compile(any_of(normalise(w).folded for w in words))
 
 
 def _in_scope(rule: Rule, category: str, codes: tuple[str, ...]) -> bool:

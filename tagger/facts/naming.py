@@ -39,9 +39,7 @@ class Namer:
         }
         self._typical = re.compile(rf"{any_of(quantities.words.typical)}\s*[:=]?\s*$")
         self._list = re.compile(rf"\s*{any_of(quantities.words.list)}\s*")
-        self._contexts = [
-            (c, re.compile(any_of(c.words)), re.compile(any_of(c.without) if c.without else r"(?!)")) for c in quantities.context
-        ]
+        self._contexts = [(c, re.compile(any_of(c.words)), re.compile(any_of(c.without))) for c in quantities.context]
         self._at = re.compile(rf"\s*\(?\s*(?:{any_of(quantities.words.at)})\s*")
         self._instead = {k.name: k.instead_of for k in quantities.kind if k.instead_of}
         self._sides = next((k.sides for k in quantities.kind if k.sides), ())

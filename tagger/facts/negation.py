@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -108,7 +108,7 @@ class NegationReader:
         for word in sorted(words - short, key=lambda w: (len(w), w)):
             if not any(map(word.__contains__, kept)):  # "not" is in every text that has "not for"
                 kept.append(word)
-        return _Hints(tuple(filter(str.isascii, kept)), tuple(kept), re.compile(any_of(short) or "(?!)"))
+        return _Hints(tuple(filter(str.isascii, kept)), tuple(kept), re.compile(any_of(short)))
 
     @cached_property
     def _patterns(self) -> _Patterns:
@@ -127,7 +127,7 @@ class NegationReader:
             before,
             re.compile(rf"\s?{after}"),
             re.compile(rf"\s*{joints}\s*"),
-            re.compile(verdict.replace(re.escape("#"), _NUMBER) or "(?!)"),
+            re.compile(verdict.replace(re.escape("#"), _NUMBER)),
             re.compile(rf"[:=]?\s?(?:(?:{any_of([normalise(w).folded for w in negation.at_most])})\s?)?{_TRACE}"),
             re.compile(rf"(?:[\s,:：(\"“”„']|{between})*$" if negation.between else r"\s*$"),
             re.compile(rf"[\s,]*{any_of([normalise(w).folded for w in (*negation.joints, *negation.members)])}\s*"),
@@ -172,7 +172,8 @@ class NegationReader:
             for run in whole.finditer(clean.original.lower()):
                 begins.update(run.start() + m.end() for m in parting.finditer(run.group()))
         ends = {m.start() for m in patterns.after.finditer(text)}
-        listed = self._listed(terms, text, clean.original) | self._carried(terms, begins, text, clean.original)
+        own = _with_bare_symbols({t.span for t in terms if t.concept in self._words.constituents}, clean.original)
+        listed = self._listed(terms, own, text, clean.original) | self._carried(terms, own, begins, text, clean.original)
         if not begins and not ends and not listed:
             return tuple(terms)
         beside = {t.span for t in terms if t.span.start in begins or t.span.end in ends} | listed
@@ -184,10 +185,9 @@ class NegationReader:
         starts = [span.start for span in denied]
         return tuple(replace(t, negated=True) if _inside(t.span, denied, starts) else t for t in terms)
 
-    def _listed(self, terms: Sequence[Term], text: str, original: str) -> set[Span]:
+    def _listed(self, terms: Sequence[Term], own: Set[Span], text: str, original: str) -> set[Span]:
         """The constituents that a verdict behind their list denies: ``Dy, Tb and Ho not detected``, ``钐、铕均未检出``."""
-        named = {t.span for t in terms if t.concept in self._words.constituents}
-        constituents = sorted(_with_bare_symbols(named, original), key=lambda s: (s.end, -s.start))
+        constituents = sorted(own, key=lambda s: (s.end, -s.start))
         ends = [s.end for s in constituents]
         denials = sorted(t.span for t in terms if t.concept in self._words.denials)
         found: set[Span] = set()
@@ -202,8 +202,8 @@ class NegationReader:
             said, place = (before.group(), before.start()) if before else ("", place)
             several = bool(said.strip(" ,:：")) or self._is_row(constituents, ends, text, place)
             while True:
-                near = constituents[bisect_left(ends, place - _JOINT_REACH) : bisect_right(ends, place)]
-                last = next((s for s in reversed(near) if self._is_joint(text, original, s.end, place, several)), None)
+                near = _in_front(constituents, ends, place, _JOINT_REACH)
+                last = next((s for s in near if self._is_joint(text, original, s.end, place, several)), None)
                 if last is None or last in found:
                     break
                 several = several or self._patterns.member.fullmatch(text[last.end : place]) is not None
@@ -226,16 +226,15 @@ class NegationReader:
         """Whether several constituents, parted by commas, stand in front of a verdict: ``Dy, Tb, Sm not found``."""
         count = 0
         while count < _FEW:
-            near = constituents[bisect_left(ends, place - 3) : bisect_right(ends, place)]
-            last = next((s for s in reversed(near) if not text[s.end : place].strip(" ,，、")), None)
+            near = _in_front(constituents, ends, place, 3)
+            last = next((s for s in near if not text[s.end : place].strip(" ,，、")), None)
             if last is None:
                 return False
             place, count = last.start, count + 1
         return True
 
-    def _carried(self, terms: Sequence[Term], begins: set[int], text: str, original: str) -> set[Span]:
+    def _carried(self, terms: Sequence[Term], own: Set[Span], begins: set[int], text: str, original: str) -> set[Span]:
         """The constituents behind a denied one, to the end of its list: ``no Dy, Tb or Ho``, ``未加入镝、铽及钬``."""
-        own = _with_bare_symbols({t.span for t in terms if t.concept in self._words.constituents}, original)
         denials = {t.span for t in terms if t.concept in self._words.denials}
         firsts: dict[int, int] = {}  # where a denied one begins, and where it ends
         for span in (*(s for s in own if s.start in begins), *(s for s in denials if self._begins_with_a_denial(s, text))):
@@ -293,6 +292,11 @@ class NegationReader:
 def _with_bare_symbols(named: set[Span], original: str) -> set[Span]:
     """Constituents, and beside them the symbols that no term stands for."""
     return named | {Span(m.start(), m.end()) for m in _SYMBOL.finditer(original)} if named else named
+
+
+def _in_front(spans: Sequence[Span], ends: Sequence[int], place: int, reach: int) -> Iterator[Span]:
+    """Those that end at most so many characters in front of a place, the nearest first; ``ends`` are theirs, sorted."""
+    return reversed(spans[bisect_left(ends, place - reach) : bisect_right(ends, place)])
 
 
 def _in_run(denied: Span, span: Span, text: str) -> bool:

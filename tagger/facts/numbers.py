@@ -57,11 +57,8 @@ def numbers(folded: str, multipliers: Mapping[str, float]) -> Iterator[Number]:
             continue
         match = thousands.get(plain.start(), plain)
         grouped = match is not plain
-        decimal = not grouped and "," in match.group() and _PERCENT_DECIMALS.match(folded, match.start())
-        if decimal and decimal.end() == match.end():
-            value = float(match.group().replace(",", "."))
-        else:
-            value = float(re.sub("[. ]", "", match.group()).replace(",", ".")) if grouped else number_value(match.group())
+        continental = grouped or _is_percent_decimal(folded, match)
+        value = float(re.sub("[. ]", "", match.group()).replace(",", ".")) if continental else number_value(match.group())
         end = done = match.end()
         multiplier = factor_after.match(folded, end) if factor_after else None
         if multiplier:
@@ -103,8 +100,15 @@ def number_value(text: str) -> float:
     return float(f"{number!r}e{int(power)}") if power else number
 
 
+def _is_percent_decimal(folded: str, number: re.Match[str]) -> bool:
+    found = _PERCENT_DECIMALS.match(folded, number.start()) if "," in number.group() else None
+    return found is not None and found.end() == number.end()
+
+
 def any_of(words: Iterable[str], *, spaced: bool = False) -> str:
     """Alternation of words as a prefix tree, longest first; a Latin or Cyrillic letter at an end must be the word's end.
+
+    Of no words it matches nothing.
 
     Parameters
     ----------
@@ -132,7 +136,7 @@ def any_of(words: Iterable[str], *, spaced: bool = False) -> str:
             node = node.setdefault(step, {})
         ends = r"(?![a-zа-яёäöüßéñα-ω])" if re.search(r"[a-zа-яёäöüßéñμ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
         node[f"end{ends}"] = {}
-    return _pattern(tree)
+    return _pattern(tree) if tree else "(?!)"
 
 
 def _pattern(tree: dict[str, Any]) -> str:

@@ -91,10 +91,9 @@ class UnitFinder:
             found = self._read(clean, bracket.end(), value) if bracket else None
             closing = _BRACKET_CLOSES.match(clean.folded, found.end) if found else None
             return found._replace(end=closing.end()) if found and closing else None
-        is_each = found.dimension in ("length", "volume", "mass") and "每" in clean.folded[max(0, at - _EACH_REACH) : at]
-        per = _PER_IN_FRONT.search(clean.folded, max(0, at - _EACH_REACH), at) if is_each else None
-        if per:
-            return self._per(found, per.group(1))
+        time = _time_in_front(clean.folded, at) if found.dimension in ("length", "volume", "mass") else ""
+        if time:
+            return self._per(found, time)
         if found.end - _skip_spaces(clean.folded, at) == 1:
             glued = clean.folded[at : at + 1] != " "
             if not glued and _digit(clean.folded, found.end):
@@ -167,6 +166,13 @@ class UnitFinder:
 def _loose(form: str) -> str:
     """A spelling in which spaces may stand around a stroke: ``g / cm 3``."""
     return form.replace("/cm3", "/cm 3").replace("/", " / ") if "/" in form[1:] else form
+
+
+def _time_in_front(text: str, at: int) -> str:
+    """The time in ``每小时二十立方``, which stands in front of the number and its unit; empty where there is none."""
+    begin = max(0, at - _EACH_REACH)
+    found = _PER_IN_FRONT.search(text, begin, at) if "每" in text[begin:at] else None
+    return found.group(1) if found else ""
 
 
 def _digit(text: str, at: int) -> bool:

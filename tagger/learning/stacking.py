@@ -16,6 +16,7 @@ from tagger.scores.stack import Stack, together
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+    from sklearn.neural_network import MLPClassifier
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -75,10 +76,8 @@ def fit_stack(rows: Rows, folds: Sequence[Fold], recipe: StackRecipe) -> tuple[S
     from joblib import Parallel, delayed
 
     everything = np.arange(len(rows.truth))
-    parts = [kept for kept, _ in folds] + [everything]
-    jobs = (delayed(_fit)(rows, kept, recipe, seed) for kept in parts for seed in range(recipe.networks))
-    fitted = Parallel(n_jobs=2)(jobs)
-    *of_folds, whole = (together(fitted[at : at + recipe.networks]) for at in range(0, len(fitted), recipe.networks))
+    jobs = [*(delayed(_fit)(rows, kept, recipe) for kept, _ in folds), delayed(_fit)(rows, everything, recipe)]
+    *of_folds, whole = Parallel(n_jobs=2)(jobs)
     blended = np.zeros_like(rows.logits)
     for (_, held), stack in zip(folds, of_folds, strict=True):
         flags = rows.flags[held]
@@ -89,14 +88,19 @@ def fit_stack(rows: Rows, folds: Sequence[Fold], recipe: StackRecipe) -> tuple[S
     return whole, blended
 
 
-def _fit(rows: Rows, kept: NDArray[np.int64], recipe: StackRecipe, seed: int) -> Stack:
+def _fit(rows: Rows, kept: NDArray[np.int64], recipe: StackRecipe) -> Stack:
+    repeated = np.repeat(kept, rows.times[kept])
+    scale = recipe.logit_scale / rows.temperature
+    x = np.hstack([(rows.logits * scale).astype(np.float32), rows.flags.toarray()])[repeated]
+    networks = (_network(x, rows.truth[repeated], recipe, seed) for seed in range(recipe.networks))
+    return together([_as_stack(network, scale, rows, recipe) for network in networks])
+
+
+def _network(x: NDArray[np.float32], truth: NDArray[np.int64], recipe: StackRecipe, seed: int) -> MLPClassifier:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
     from threadpoolctl import threadpool_limits
 
-    scale = recipe.logit_scale / rows.temperature
-    x = np.hstack([(rows.logits * scale).astype(np.float32), rows.flags.toarray()])
-    repeated = np.repeat(kept, rows.times[kept])
     network = MLPClassifier(
         (recipe.hidden,),
         alpha=recipe.decay,
@@ -107,7 +111,10 @@ def _fit(rows: Rows, kept: NDArray[np.int64], recipe: StackRecipe, seed: int) ->
     )
     with threadpool_limits(limits=1), warnings.catch_warnings():  # one thread: sums in one order, so the same bits
         warnings.simplefilter("ignore", ConvergenceWarning)  # so many epochs and no more is what is wanted
-        network.fit(x[repeated], rows.truth[repeated])
+        return network.fit(x, truth)
+
+
+def _as_stack(network: MLPClassifier, scale: float, rows: Rows, recipe: StackRecipe) -> Stack:
     labels = rows.logits.shape[1]
     inner, outer = network.coefs_
     return Stack(

@@ -74,7 +74,7 @@ def fill(review: str | Path, batch: BatchName, book: Rulebook, waiting: Iterable
     ReviewError
         Where the store cannot be opened or written.
     """
-    _is_there(review)  # or an old queue stands in its place, which makes room
+    _make_room(review)
     queued: set[int] = set()
     with ReviewStore.open(review, book) as store:
         settings, items = store.settings, iter(waiting)
@@ -85,18 +85,21 @@ def fill(review: str | Path, batch: BatchName, book: Rulebook, waiting: Iterable
 
 
 def _is_there(review: str | Path) -> bool:
-    """Whether a store is there already; a queue of tagger 0.2, which held no answers and was made anew by every run, is none."""
+    """Whether a store is there already."""
     if "://" in str(review):
         return True
+    _make_room(review)
     path = Path(review)
-    if not path.exists():
-        if not path.absolute().parent.is_dir():
-            raise ReviewError(f"no folder {path.parent} for the review store: make it first")
-        return False
-    if _is_old_queue(path):
+    if not path.absolute().parent.is_dir():
+        raise ReviewError(f"no folder {path.parent} for the review store: make it first")
+    return path.exists()
+
+
+def _make_room(review: str | Path) -> None:
+    """Take away a queue of tagger 0.2, which held no answers and was made anew by every run."""
+    path = Path(review)
+    if "://" not in str(review) and path.exists() and _is_old_queue(path):
         path.unlink()
-        return False
-    return True
 
 
 def _is_old_queue(path: Path) -> bool:

@@ -108,15 +108,10 @@ def _revive(connection: sa.Connection, keys: Sequence[str], who: str) -> int:
         items.c.item_key.in_(keys), items.c.state == str(State.DISCARDED), action == str(Action.SUPERSEDE)
     )
     gone = [dict(r) for r in connection.execute(query.order_by(items.c.id).with_for_update()).mappings()]
-    if not gone:
-        return 0
-    changes = [{"state": queries.resting(row["stage"]), "waiting": True} for row in gone]  # what people said of it stands
-    for state in {change["state"] for change in changes}:
-        own = [row["id"] for row, change in zip(gone, changes, strict=True) if change["state"] == state]
-        connection.execute(sa.update(items).where(items.c.id.in_(own)).values(state=state, waiting=True))
-    why = "a later run of the batch asks again"
-    log.append(connection, [_moved(row, change, Action.REOPEN, (who, why)) for row, change in zip(gone, changes, strict=True)])
-    counting.change(connection, [(row, {**row, **change}) for row, change in zip(gone, changes, strict=True)])
+    for stage in dict.fromkeys(row["stage"] for row in gone):  # what people said of it stands
+        changed = {"state": queries.resting(stage), "waiting": True}
+        said = (who, "a later run of the batch asks again")
+        _move(connection, [row for row in gone if row["stage"] == stage], changed, Action.REOPEN, said)
     return len(gone)
 
 
@@ -127,18 +122,22 @@ def _added(id: int, values: Mapping[str, Any], who: str) -> log.Entry:
 
 
 def _supersede(connection: sa.Connection, stale: Sequence[Mapping[str, Any]], who: str) -> None:
-    if not stale:
-        return
     changed = {"state": str(State.DISCARDED), "waiting": False, "claimed_by": "", "claimed_at": "", "claimed_until": ""}
-    ids = [row["id"] for row in stale]
+    _move(connection, stale, changed, Action.SUPERSEDE, (who, "a later run of the batch answers this row anew"))
+
+
+def _move(
+    connection: sa.Connection, rows: Sequence[Mapping[str, Any]], changed: Mapping[str, Any], action: Action, said: tuple[str, str]
+) -> None:
+    """Change items that a run moves, with their lines of the log; ``said`` is by whom and why."""
+    ids = [row["id"] for row in rows]
     for start in range(0, len(ids), AT_ONCE):
         connection.execute(sa.update(items).where(items.c.id.in_(ids[start : start + AT_ONCE])).values(changed))
-    why = "a later run of the batch answers this row anew"
-    log.append(connection, [_moved(row, changed, Action.SUPERSEDE, (who, why)) for row in stale])
-    counting.change(connection, [(row, {**row, **changed}) for row in stale])
+    log.append(connection, [_moved(row, changed, action, said) for row in rows])
+    counting.change(connection, [(row, {**row, **changed}) for row in rows])
 
 
 def _moved(row: Mapping[str, Any], changed: Mapping[str, Any], action: Action, said: tuple[str, str]) -> log.Entry:
-    """The line of the log for an item that a run moves; ``said`` is by whom and why."""
+    """The line of the log for one of them."""
     stands = queries.standing({**row, **changed})
     return log.Entry(row["id"], said[0], action, said[1], queries.standing(row), stands, row["model_id"], row["rules_id"])

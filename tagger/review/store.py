@@ -39,7 +39,6 @@ from tagger.review.items import (
     Who,
 )
 from tagger.review.memory import Past
-from tagger.review.queries import resting
 from tagger.review.rules import check_answer, needs_second
 from tagger.review.schema import items, opinions, skips
 from tagger.review.schema import settings as settings_table
@@ -347,7 +346,7 @@ class ReviewStore:
             if row["claimed_by"] and row["claimed_by"] != who.name:
                 _allow(who, Role.ADJUDICATOR)
             if row["claimed_by"]:
-                _change(connection, row, {**_UNCLAIMED, "state": resting(row["stage"])}, log.Entry(id, who.name, Action.RELEASE))
+                _change(connection, row, _freed(row), log.Entry(id, who.name, Action.RELEASE))
 
     def skip(self, id: int, who: Who) -> None:
         """Give a claimed item back and see it again only after all others."""
@@ -359,7 +358,7 @@ class ReviewStore:
             connection.execute(sa.delete(skips).where(skips.c.item_id == id, skips.c.who == who.name))
             connection.execute(sa.insert(skips).values(item_id=id, who=who.name, at=log.now()))
             if row["waiting"]:
-                _change(connection, row, {**_UNCLAIMED, "state": resting(row["stage"])}, log.Entry(id, who.name, Action.SKIP))
+                _change(connection, row, _freed(row), log.Entry(id, who.name, Action.SKIP))
 
     def assign(self, ids: Sequence[int], to: str, who: Who) -> int:
         """Reserve waiting items for a person; an empty name frees them.
@@ -600,6 +599,11 @@ def _final(opinion: Opinion, given: Sequence[Opinion]) -> dict[str, Any]:
         "decided_by": ", ".join(names),
         "decided_at": opinion.at,
     }
+
+
+def _freed(row: _Row) -> dict[str, Any]:
+    """Columns of an item that is claimed no longer."""
+    return {**_UNCLAIMED, "state": queries.resting(row["stage"])}
 
 
 def _waiting_for(stage: Stage) -> dict[str, Any]:
