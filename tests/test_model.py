@@ -16,7 +16,8 @@ from tagger.errors import ModelError, TrainingDataError
 from tagger.facts.reader import FactReader
 from tagger.learning.calibration import Corpus, fit_calibration
 from tagger.learning.dataset import FIELDS, read_examples
-from tagger.learning.training import Recipe, fit, matrix, to_model, train
+from tagger.learning.linear import LinearRecipe, averaged, fit_both
+from tagger.learning.training import Recipe, to_model, train
 from tagger.pipeline import Tagger
 from tagger.records import Row
 from tagger.rulebook import Rulebook
@@ -25,7 +26,7 @@ from tagger.scores.classifier import softmax
 
 from .conftest import Result
 
-SMALL = Recipe(iterations=60, most_ngrams=20_000)
+SMALL = Recipe(LinearRecipe(iterations=60, most_ngrams=20_000))
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +44,12 @@ def test_arrays_answer_as_the_fitted_classifier_does(small_data: Path, book: Rul
     from tagger.scores.bundle import save_model
 
     corpus = Corpus.of(read_examples(small_data, book.labels), book)
-    fitted = fit(corpus, SMALL)
-    expected = fitted.classifier.predict_proba(matrix(corpus, fitted.vocabulary, fitted.flag_names, SMALL.flag_value))
-    model = load_model(save_model(to_model(fitted, book.labels, SMALL), tmp_path / "model", {}))
+    full, wording = fit_both(corpus, SMALL.linear)
+    assert not wording.weights[len(wording.vocabulary) :].any(), "the second classifier hears no flag"
+    assert not wording.weights[: len(wording.vocabulary)][wording.vocabulary.of_heads].any(), "nor the head apart"
+    both = averaged([full, wording], [1.0, 2.0])
+    expected = softmax((full.logits(corpus, SMALL.linear) + wording.logits(corpus, SMALL.linear) / 2) / 2)
+    model = load_model(save_model(to_model(both, book.labels, SMALL.linear), tmp_path / "model", {}))
     np.testing.assert_allclose(model.predict_proba(corpus.facts, [j.marks for j in corpus.judged]), expected, atol=2e-5)
     assert [s.best for s in corpus.scores(model)] == [book.labels[i] for i in expected.argmax(axis=1)]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tagger.facts.reader import term_matcher
 from tagger.law import GateSettings
-from tagger.learning.dataset import RISKY, Example
+from tagger.learning.dataset import RISKY, Example, Fold
 from tagger.learning.evaluation import LEVEL, upper_bound
 from tagger.rulebook import Rulebook
 from tagger.scores.gate import BITS, Column, Gate, Mask, ngrams, read_column
@@ -26,7 +26,6 @@ _STRONG_WEIGHT = 0.1  # of harmless rows that the scan keeps back anyway: the ga
 _ITERATIONS = 200
 _LARGEST = 32767
 _THRESHOLDS = np.linspace(20.0, 0.0, 801)  # log-odds, fixed before any row is looked at; below 0 a row is likelier not everyday
-Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Rulebook) -> tuple[Gate, dict[str, Any]]:

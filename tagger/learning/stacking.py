@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.learning.calibration import Corpus, fit_calibration
+from tagger.learning.dataset import Fold
 from tagger.scores.features import Matrix, flag_matrix
 from tagger.scores.stack import Stack, together
 
@@ -18,21 +19,19 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from sklearn.neural_network import MLPClassifier
 
-Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
-
 
 @dataclass(frozen=True, slots=True)
 class StackRecipe:
     """Settings of the networks; they stand in the manifest."""
 
-    networks: int = 3  # from different beginnings, averaged
+    networks: int = 2  # from different beginnings, averaged
     hidden: int = 128
     decay: float = 0.1
     epochs: int = 8
     step: float = 2e-3
     rows_at_once: int = 128
-    logit_scale: float = 0.3  # of the calibrated logits, so that they are about as large as the flags
-    share: float = 0.6  # of the networks in what they and the linear model say together
+    logit_scale: float = 0.5  # of the calibrated logits, so that they are about as large as the flags
+    share: float = 0.5  # of the networks in what they and the linear model say together
 
 
 @dataclass(frozen=True)

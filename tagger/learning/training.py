@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,16 @@ from numpy.typing import NDArray
 from tagger.decisions.decide import Context, decide
 from tagger.errors import TrainingDataError
 from tagger.learning.calibration import Corpus, calibrated, fit_calibration
-from tagger.learning.dataset import data_fingerprint, read_examples
+from tagger.learning.dataset import Fold, data_fingerprint, read_examples
 from tagger.learning.evaluation import calibration_error
-from tagger.learning.gate import Fold, train_gate
+from tagger.learning.gate import train_gate
+from tagger.learning.linear import Linear, LinearRecipe, fit_linear
 from tagger.learning.stacking import Rows, StackRecipe, fit_stack
 from tagger.records import Scores
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import save_model
 from tagger.scores.classifier import Model, as_scores, softmax
 from tagger.scores.conformal import conformalize, prediction_sets
-from tagger.scores.features import Matrix, Vocabulary, flag_matrix, weigh
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-    from sklearn.linear_model import LogisticRegression
 
 FOLDS = 5
 Say = Callable[[str], None]
@@ -38,23 +34,8 @@ Say = Callable[[str], None]
 class Recipe:
     """Settings of the fit; they stand in the manifest."""
 
-    least_texts: int = 2
-    most_ngrams: int = 130_000
-    flag_least: int = 3
-    flag_value: float = 0.07
-    inverse_regularisation: float = 30.0
-    source_weight: float = 3.0  # a row with the facts of a real page counts as so many others
-    iterations: int = 400
+    linear: LinearRecipe = field(default_factory=LinearRecipe)
     stack: StackRecipe = field(default_factory=StackRecipe)
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """Vocabulary, flags and the fitted scikit-learn classifier."""
-
-    vocabulary: Vocabulary
-    flag_names: tuple[str, ...]
-    classifier: LogisticRegression
 
 
 def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, say: Say = print) -> dict[str, Any]:
@@ -96,11 +77,9 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     apart = _calibration_rows(data, corpus, book)
     folds = _folds(corpus)
     say(f"fitting on all rows, and {FOLDS}-fold cross-validation, grouped by page and near-duplicate")
-    fitted, linear = _fits(corpus, folds, recipe)
-    stack, held_out = fit_stack(
-        Rows.of(corpus, linear, _flag_names(corpus, recipe.flag_least), recipe.source_weight), folds, recipe.stack
-    )
-    temperature, bias = fit_calibration(held_out, corpus.truth, corpus.weights(recipe.source_weight))
+    linear, logits = fit_linear(corpus, folds, recipe.linear)
+    stack, held_out = fit_stack(Rows.of(corpus, logits, linear.flag_names, recipe.linear.source_weight), folds, recipe.stack)
+    temperature, bias = fit_calibration(held_out, corpus.truth, corpus.weights(recipe.linear.source_weight))
     probabilities = softmax(held_out / temperature + bias)
     thresholds = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
     figures = measure(probabilities, corpus.truth, thresholds, book.labels)
@@ -114,7 +93,7 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
         f"{about_gate['everyday_rows']} everyday ones"
     )
     model = replace(
-        to_model(fitted, book.labels, recipe),
+        to_model(linear, book.labels, recipe.linear),
         temperature=temperature,
         bias=bias,
         set_thresholds=thresholds,
@@ -153,61 +132,20 @@ def _calibration_rows(data: Path, corpus: Corpus, book: Rulebook) -> Corpus | No
     return Corpus.of(examples, book)
 
 
-def fit(corpus: Corpus, recipe: Recipe) -> Fitted:
-    """Fit vocabulary, flags and classifier on some rows."""
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    vocabulary = Vocabulary.fit(corpus.ngrams, recipe.least_texts, recipe.most_ngrams)
-    names = _flag_names(corpus, recipe.flag_least)
-    x = matrix(corpus, vocabulary, names, recipe.flag_value)
-    classifier = LogisticRegression(C=recipe.inverse_regularisation, max_iter=recipe.iterations, class_weight="balanced", tol=1e-4)
-    with threadpool_limits(limits=1):  # one thread: sums in one order, so the same bits
-        classifier.fit(x, corpus.truth, sample_weight=corpus.weights(recipe.source_weight))
-    return Fitted(vocabulary, names, classifier)
-
-
-def _flag_names(corpus: Corpus, least: int) -> tuple[str, ...]:
-    """The flags that enough rows set."""
-    seen = Counter(name for row in corpus.flags for name in row)
-    return tuple(sorted(name for name, count in seen.items() if count >= least))
-
-
-def matrix(corpus: Corpus, vocabulary: Vocabulary, names: Sequence[str], flag_value: float) -> csr_matrix:
-    """Feature matrix of some rows for scikit-learn: n-grams first, flags behind."""
-    from scipy.sparse import hstack
-
-    text = _csr(weigh(corpus.ngrams, vocabulary))
-    marks = _csr(flag_matrix(corpus.flags, names, flag_value))
-    return cast("csr_matrix", hstack([text, marks], format="csr"))
-
-
-def to_model(fitted: Fitted, labels: Sequence[str], recipe: Recipe) -> Model:
-    """The fitted classifier as plain arrays, not calibrated."""
+def to_model(linear: Linear, labels: Sequence[str], recipe: LinearRecipe) -> Model:
+    """A fitted linear model as the arrays that answer, not calibrated."""
     return Model(
         model_id="",
         labels=tuple(labels),
-        vocabulary=fitted.vocabulary,
-        flag_names=fitted.flag_names,
+        vocabulary=linear.vocabulary,
+        flag_names=linear.flag_names,
         flag_value=recipe.flag_value,
-        weights=np.ascontiguousarray(fitted.classifier.coef_.T, dtype=np.float32),
-        intercept=fitted.classifier.intercept_.astype(np.float32),
+        weights=np.ascontiguousarray(linear.weights, dtype=np.float32),
+        intercept=linear.intercept.astype(np.float32),
         temperature=1.0,
         bias=np.zeros(len(labels)),
         set_thresholds=np.zeros(len(labels)),
     )
-
-
-def _fits(corpus: Corpus, folds: Sequence[Fold], recipe: Recipe) -> tuple[Fitted, NDArray[np.float64]]:
-    """The classifier of all rows, and logits of every row from one that saw neither it nor its group."""
-    from joblib import Parallel, delayed
-
-    jobs = [delayed(_fold_logits)(corpus.take(kept).bare(), corpus.take(held).bare(), recipe) for kept, held in folds]
-    *parts, fitted = Parallel(n_jobs=2)([*jobs, delayed(fit)(corpus.bare(), recipe)])
-    logits = np.zeros((len(corpus.truth), int(corpus.truth.max()) + 1))
-    for (_, held), part in zip(folds, parts, strict=True):
-        logits[held] = part
-    return fitted, logits
 
 
 def _folds(corpus: Corpus) -> list[Fold]:
@@ -217,18 +155,6 @@ def _folds(corpus: Corpus) -> list[Fold]:
     groups = [e.group for e in corpus.examples]
     splits = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(np.zeros(len(corpus.truth)), corpus.truth, groups)
     return list(splits)
-
-
-def _fold_logits(kept: Corpus, held: Corpus, recipe: Recipe) -> NDArray[np.float64]:
-    fitted = fit(kept, recipe)
-    x = matrix(held, fitted.vocabulary, fitted.flag_names, recipe.flag_value)
-    return np.asarray(fitted.classifier.decision_function(x))
-
-
-def _csr(m: Matrix) -> csr_matrix:
-    from scipy.sparse import csr_matrix
-
-    return csr_matrix((m.data, m.columns, m.ends), shape=(len(m.ends) - 1, m.width))
 
 
 def measure(

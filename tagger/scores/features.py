@@ -172,6 +172,11 @@ class Vocabulary:
         idf = np.log((1 + found.texts) / (1 + counts)) + 1
         return cls(hashes, idf.astype(np.float32))
 
+    @property
+    def of_heads(self) -> NDArray[np.bool_]:
+        """Which of its n-grams are words of heads."""
+        return np.asarray((self.hashes & _HEAD) != 0)
+
     def locate(self, hashes: Hashes) -> NDArray[np.int64]:
         """Position of each hash in the vocabulary, -1 where it is not in it."""
         if not len(self.hashes):
