@@ -19,10 +19,10 @@ _GROUPS = {"万": 10**4, "亿": 10**8}
 _SHARES = {"百": 0, "千": 1, "万": 2}  # how many decimals 千分之 stands behind 百分之
 _DIGIT = "".join(_DIGITS)
 _ANY = "".join((*_DIGITS, *_PLACES, *_GROUPS))
-_ANY_BUT_THOUSAND = _ANY.replace("千", "")
-_OF_A_THOUSAND = "克瓦米帕伏安焦赫升卡牛"  # 千克 and 千瓦 are units, but 一万两千安 is a number
+_ANY_BUT_PLACES = _ANY.replace("千", "").replace("百", "")
+_OF_A_THOUSAND = "克瓦米帕伏安焦赫升卡牛"  # 千克 and 千瓦 are units, but 一万两千安 is a number; 百万赫 is a unit in Taiwan
 _NUMERAL = re.compile(
-    rf"(?:(?P<share>[百千万])分之)?(?P<whole>(?:[{_ANY_BUT_THOUSAND}]|千(?![{_OF_A_THOUSAND}])|(?<=万[{_DIGIT}])千)+)(?:点(?P<decimals>[{_DIGIT}]{{1,12}}))?"
+    rf"(?:(?P<share>[百千万])分之)?(?P<whole>(?:[{_ANY_BUT_PLACES}]|百(?!万赫)|千(?![{_OF_A_THOUSAND}])|(?<=万[{_DIGIT}])千)+)(?:[点・](?P<decimals>[{_DIGIT}]{{1,12}}))?"
 )
 # 六点六乘十的负三次方帕, 五乘十负四帕, 六点六乘负三: a vacuum as it is spoken
 _POWER = re.compile(
