@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from tagger.facts.assays import AssayReader
 from tagger.facts.intervals import derivation, hull, product_of
@@ -13,7 +12,6 @@ from tagger.law import Complement, Conversion, Derived, QuantityFile, Units
 from tagger.records import CleanText, Quantity, Span, show_range
 
 _OF_PACKS = {"count", "mass"}  # dimensions without which there is no pack to work out
-_LEAST_OF_MAXIMUM = 0.75  # "47.0 g max." of a data sheet is close to what the article weighs, never a small part of it
 
 
 class Deriver:
@@ -54,10 +52,7 @@ class Deriver:
             candidates = readable(self._kinds[factor.kind], quantities)
             if not candidates:
                 return
-            figure = hull(candidates)
-            if factor.power < 0 and figure.low == 0.0 and not figure.open_high:
-                figure = replace(figure, low=figure.high * _LEAST_OF_MAXIMUM)
-            chosen.append((figure, factor.power))
+            chosen.append((hull(candidates), factor.power))
         low, high = product_of(chosen)
         if high < spec.plausible[0] or low > spec.plausible[1]:
             return
