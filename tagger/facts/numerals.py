@@ -16,13 +16,14 @@ from tagger.records import CleanText
 _DIGITS = {"零": 0, "〇": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 _PLACES = {"十": 10, "百": 100, "千": 1000}
 _GROUPS = {"万": 10**4, "亿": 10**8}
-_SHARES = {"百": 0, "千": 1, "万": 2}  # how many decimals 千分之 stands behind 百分之
+_SHARES = {"百": 0, "千": 1, "万": 2, "十万": 3, "百万": 4}  # how many decimals 千分之 stands behind 百分之
 _DIGIT = "".join(_DIGITS)
 _ANY = "".join((*_DIGITS, *_PLACES, *_GROUPS))
 _ANY_BUT_PLACES = _ANY.replace("千", "").replace("百", "")
 _OF_A_THOUSAND = "克瓦米帕伏安焦赫升卡牛"  # 千克 and 千瓦 are units, but 一万两千安 is a number; 百万赫 is a unit in Taiwan
 _NUMERAL = re.compile(
-    rf"(?:(?P<share>[百千万])分之)?(?P<whole>(?:[{_ANY_BUT_PLACES}]|百(?!万赫)|千(?![{_OF_A_THOUSAND}])|(?<=万[{_DIGIT}])千)+)(?:[点・](?P<decimals>[{_DIGIT}]{{1,12}}))?"
+    rf"(?:(?P<share>[十百]万|[百千万])分之)?(?P<whole>(?:[{_ANY_BUT_PLACES}]|百(?!万赫)|千(?![{_OF_A_THOUSAND}])|(?<=万[{_DIGIT}])千)+)"
+    rf"(?:[点・](?P<decimals>[{_DIGIT}]{{1,12}}))?"
 )
 # 六点六乘十的负三次方帕, 五乘十负四帕, 六点六乘负三: a vacuum as it is spoken
 _POWER = re.compile(
