@@ -16,7 +16,7 @@ from tagger.errors import ModelError, TrainingDataError
 from tagger.facts.reader import FactReader
 from tagger.learning.calibration import Corpus, fit_calibration
 from tagger.learning.dataset import FIELDS, read_examples
-from tagger.learning.linear import LinearRecipe, averaged, fit_both
+from tagger.learning.linear import LinearRecipe, fit_both, fit_linear, matrix
 from tagger.learning.training import Recipe, to_model, train
 from tagger.pipeline import Tagger
 from tagger.records import Row
@@ -44,14 +44,28 @@ def test_arrays_answer_as_the_fitted_classifier_does(small_data: Path, book: Rul
     from tagger.scores.bundle import save_model
 
     corpus = Corpus.of(read_examples(small_data, book.labels), book)
-    full, wording = fit_both(corpus, SMALL.linear)
-    assert not wording.weights[len(wording.vocabulary) :].any(), "the second classifier hears no flag"
-    assert not wording.weights[: len(wording.vocabulary)][wording.vocabulary.of_heads].any(), "nor the head apart"
-    both = averaged([full, wording], [1.0, 2.0])
-    expected = softmax((full.logits(corpus, SMALL.linear) + wording.logits(corpus, SMALL.linear) / 2) / 2)
-    model = load_model(save_model(to_model(both, book.labels, SMALL.linear), tmp_path / "model", {}))
+    rows = np.arange(len(corpus.truth))
+    fitted, held_out = fit_linear(corpus, [(rows[::2], rows[1::2]), (rows[1::2], rows[::2])], SMALL.linear)
+    x = matrix(corpus, fitted.vocabulary, fitted.flag_names, SMALL.linear.flag_value)
+    expected = softmax(fitted.linear.logits(x))
+    assert (expected.argmax(axis=1) == corpus.truth).mean() > (held_out.argmax(axis=1) == corpus.truth).mean() > 0.5
+    model = load_model(save_model(to_model(fitted, book.labels, SMALL.linear), tmp_path / "model", {}))
     np.testing.assert_allclose(model.predict_proba(corpus.facts, [j.marks for j in corpus.judged]), expected, atol=2e-5)
     assert [s.best for s in corpus.scores(model)] == [book.labels[i] for i in expected.argmax(axis=1)]
+
+
+def test_the_second_classifier_hears_the_wording_alone() -> None:
+    from scipy.sparse import csr_matrix
+
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 200)
+    told, worded = truth + rng.normal(0, 0.1, 200), truth + rng.normal(0, 0.5, 200)  # a flag knows these rows better than the words
+    x = csr_matrix(np.stack([worded, told, rng.normal(size=200) * 0], axis=1).astype(np.float32))
+    full, wording = fit_both(x, truth, np.ones(200), np.array([True, False, False]), SMALL.linear)
+    gain = full.weights[:, 1] - full.weights[:, 0]
+    assert gain[1] > gain[0] > 0
+    assert not wording.weights[1:].any()
+    assert wording.weights[0, 1] > wording.weights[0, 0]
 
 
 @pytest.mark.slow

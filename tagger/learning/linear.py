@@ -38,27 +38,35 @@ class LinearRecipe:
     source_weight: float = 3.0  # a row with the facts of a real page counts as so many others
     iterations: int = 400
     tolerance: float = 1e-4
-    wording_tolerance: float = 3e-4  # it begins where the other ended; more steps change nothing that can be measured
+    wording_tolerance: float = 5e-4  # it begins where the other ended; more steps change little
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A linear model over a vocabulary and flags, as plain arrays: ``weights`` has one row a feature and one column a label."""
+    """Weights of features, one row a feature and one column a label, and intercepts."""
 
-    vocabulary: Vocabulary
-    flag_names: tuple[str, ...]
     weights: NDArray[np.float64]
     intercept: NDArray[np.float64]
 
-    def logits(self, corpus: Corpus, recipe: LinearRecipe) -> NDArray[np.float64]:
+    def logits(self, x: csr_matrix) -> NDArray[np.float64]:
         """Logits of some rows, rows x labels."""
-        return np.asarray(matrix(corpus, self.vocabulary, self.flag_names, recipe.flag_value) @ self.weights + self.intercept)
+        return np.asarray(x @ self.weights + self.intercept)
 
 
-def fit_linear(corpus: Corpus, folds: Sequence[Fold], recipe: LinearRecipe) -> tuple[Linear, NDArray[np.float64]]:
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A linear model, and the vocabulary and flags that are its features."""
+
+    vocabulary: Vocabulary
+    flag_names: tuple[str, ...]
+    linear: Linear
+
+
+def fit_linear(corpus: Corpus, folds: Sequence[Fold], recipe: LinearRecipe) -> tuple[Fitted, NDArray[np.float64]]:
     """Fit both classifiers on all rows, and average them.
 
     Each is divided by the temperature at which its probabilities of held-out rows are likeliest, so that both speak as loudly.
+    Vocabulary and flags are those of all rows; of the labels a classifier sees those of its own rows only.
 
     Parameters
     ----------
@@ -69,39 +77,52 @@ def fit_linear(corpus: Corpus, folds: Sequence[Fold], recipe: LinearRecipe) -> t
 
     Returns
     -------
-    Linear
+    Fitted
     array of float64, rows x labels
-        The average's logits of every row, from classifiers that saw neither it nor its group.
+        The average's logits of every row, from classifiers that were fitted on neither it nor its group.
     """
     from joblib import Parallel, delayed
-
-    jobs = [delayed(_held_out)(corpus.take(kept).bare(), corpus.take(held).bare(), recipe) for kept, held in folds]
-    *parts, both = Parallel(n_jobs=2)([*jobs, delayed(fit_both)(corpus.bare(), recipe)])
-    weights = corpus.weights(recipe.source_weight)
-    average = np.zeros((len(corpus.truth), int(corpus.truth.max()) + 1))
-    temperatures = []
-    for which in range(len(both)):
-        logits = np.zeros_like(average)
-        for (_, held), part in zip(folds, parts, strict=True):
-            logits[held] = part[which]
-        temperatures.append(fit_calibration(logits, corpus.truth, weights)[0])
-        average += logits / temperatures[-1] / len(both)
-    return averaged(both, temperatures), average
-
-
-def fit_both(corpus: Corpus, recipe: LinearRecipe) -> tuple[Linear, Linear]:
-    """The classifier that hears everything, and the one that hears the wording alone."""
-    from scipy.sparse import diags
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     vocabulary = Vocabulary.fit(corpus.ngrams, recipe.least_texts, recipe.most_ngrams)
     names = flag_names(corpus, recipe.flag_least)
     x = matrix(corpus, vocabulary, names, recipe.flag_value)
     is_wording = np.append(~vocabulary.of_heads, np.zeros(len(names), dtype=np.bool_))
+    truth, weights = corpus.truth, corpus.weights(recipe.source_weight)
+    of_all = np.arange(len(truth))
+    *parts, both = Parallel(n_jobs=2)(
+        delayed(fit_both)(x[rows], truth[rows], weights[rows], is_wording, recipe)
+        for rows in (*(kept for kept, _ in folds), of_all)
+    )
+    logits = np.zeros((2, len(truth), both[0].weights.shape[1]))
+    for (_, held), part in zip(folds, parts, strict=True):
+        logits[:, held] = [model.logits(x[held]) for model in part]
+    temperatures = [fit_calibration(own, truth, weights)[0] for own in logits]
+    calm = logits / np.reshape(temperatures, (2, 1, 1))
+    return Fitted(vocabulary, names, averaged(both, temperatures)), calm.mean(axis=0)
+
+
+def fit_both(
+    x: csr_matrix, truth: NDArray[np.int64], weights: NDArray[np.float64], is_wording: NDArray[np.bool_], recipe: LinearRecipe
+) -> tuple[Linear, Linear]:
+    """The classifier that hears everything, and the one that hears the wording alone.
+
+    Parameters
+    ----------
+    x : csr_matrix, rows x features
+    truth : array of int64
+        The number of each row's label.
+    weights : array of float64
+        How often each row counts.
+    is_wording : array of bool
+        Which features both hear.
+    recipe : LinearRecipe
+    """
+    from scipy.sparse import diags
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
     wording = (x @ diags(is_wording.astype(np.float32))).tocsr()
     wording.eliminate_zeros()
-    weights = corpus.weights(recipe.source_weight)
     classifier = LogisticRegression(
         C=recipe.inverse_regularisation,
         max_iter=recipe.iterations,
@@ -110,21 +131,24 @@ def fit_both(corpus: Corpus, recipe: LinearRecipe) -> tuple[Linear, Linear]:
         warm_start=True,
     )
     with threadpool_limits(limits=1):  # one thread: sums in one order, so the same bits
-        full = _as_linear(classifier.fit(x, corpus.truth, sample_weight=weights), vocabulary, names)
+        full = _as_linear(classifier.fit(x, truth, sample_weight=weights))
         classifier.set_params(C=recipe.wording_inverse_regularisation, class_weight=None, tol=recipe.wording_tolerance)
-        heard = _as_linear(classifier.fit(wording, corpus.truth, sample_weight=weights), vocabulary, names)
-    return full, Linear(vocabulary, names, heard.weights * is_wording[:, None], heard.intercept)
+        heard = _as_linear(classifier.fit(wording, truth, sample_weight=weights))
+    return full, Linear(heard.weights * is_wording[:, None], heard.intercept)
 
 
 def averaged(models: Sequence[Linear], temperatures: Sequence[float]) -> Linear:
-    """The average of linear models over the same features, each divided by its temperature."""
-    shares = [1.0 / (t * len(models)) for t in temperatures]
-    return Linear(
-        models[0].vocabulary,
-        models[0].flag_names,
-        sum((m.weights * share for m, share in zip(models[1:], shares[1:], strict=True)), models[0].weights * shares[0]),
-        sum((m.intercept * share for m, share in zip(models[1:], shares[1:], strict=True)), models[0].intercept * shares[0]),
-    )
+    """The average of linear models over the same features, each divided by its temperature.
+
+    Examples
+    --------
+    >>> loud, calm = (Linear(np.full((1, 2), w), np.zeros(2)) for w in (4.0, 1.0))
+    >>> averaged([loud, calm], [2.0, 1.0]).weights
+    array([[1.5, 1.5]])
+    """
+    weights = [m.weights / t for m, t in zip(models, temperatures, strict=True)]
+    intercepts = [m.intercept / t for m, t in zip(models, temperatures, strict=True)]
+    return Linear(np.mean(weights, axis=0), np.mean(intercepts, axis=0))
 
 
 def flag_names(corpus: Corpus, least: int) -> tuple[str, ...]:
@@ -142,12 +166,8 @@ def matrix(corpus: Corpus, vocabulary: Vocabulary, names: Sequence[str], flag_va
     return cast("csr_matrix", hstack([text, marks], format="csr"))
 
 
-def _held_out(kept: Corpus, held: Corpus, recipe: LinearRecipe) -> list[NDArray[np.float64]]:
-    return [model.logits(held, recipe) for model in fit_both(kept, recipe)]
-
-
-def _as_linear(classifier: LogisticRegression, vocabulary: Vocabulary, names: tuple[str, ...]) -> Linear:
-    return Linear(vocabulary, names, classifier.coef_.T.astype(np.float64), classifier.intercept_.astype(np.float64))
+def _as_linear(classifier: LogisticRegression) -> Linear:
+    return Linear(classifier.coef_.T.astype(np.float64), classifier.intercept_.astype(np.float64))
 
 
 def _csr(m: Matrix) -> csr_matrix:

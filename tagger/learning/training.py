@@ -18,7 +18,7 @@ from tagger.learning.calibration import Corpus, calibrated, fit_calibration
 from tagger.learning.dataset import Fold, data_fingerprint, read_examples
 from tagger.learning.evaluation import calibration_error
 from tagger.learning.gate import train_gate
-from tagger.learning.linear import Linear, LinearRecipe, fit_linear
+from tagger.learning.linear import Fitted, LinearRecipe, fit_linear
 from tagger.learning.stacking import Rows, StackRecipe, fit_stack
 from tagger.records import Scores
 from tagger.rulebook import Rulebook
@@ -26,7 +26,7 @@ from tagger.scores.bundle import save_model
 from tagger.scores.classifier import Model, as_scores, softmax
 from tagger.scores.conformal import conformalize, prediction_sets
 
-FOLDS = 5
+FOLDS = 3
 Say = Callable[[str], None]
 
 
@@ -77,8 +77,8 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     apart = _calibration_rows(data, corpus, book)
     folds = _folds(corpus)
     say(f"fitting on all rows, and {FOLDS}-fold cross-validation, grouped by page and near-duplicate")
-    linear, logits = fit_linear(corpus, folds, recipe.linear)
-    stack, held_out = fit_stack(Rows.of(corpus, logits, linear.flag_names, recipe.linear.source_weight), folds, recipe.stack)
+    fitted, logits = fit_linear(corpus, folds, recipe.linear)
+    stack, held_out = fit_stack(Rows.of(corpus, logits, fitted.flag_names, recipe.linear.source_weight), folds, recipe.stack)
     temperature, bias = fit_calibration(held_out, corpus.truth, corpus.weights(recipe.linear.source_weight))
     probabilities = softmax(held_out / temperature + bias)
     thresholds = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
@@ -93,7 +93,7 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
         f"{about_gate['everyday_rows']} everyday ones"
     )
     model = replace(
-        to_model(linear, book.labels, recipe.linear),
+        to_model(fitted, book.labels, recipe.linear),
         temperature=temperature,
         bias=bias,
         set_thresholds=thresholds,
@@ -132,16 +132,16 @@ def _calibration_rows(data: Path, corpus: Corpus, book: Rulebook) -> Corpus | No
     return Corpus.of(examples, book)
 
 
-def to_model(linear: Linear, labels: Sequence[str], recipe: LinearRecipe) -> Model:
+def to_model(fitted: Fitted, labels: Sequence[str], recipe: LinearRecipe) -> Model:
     """A fitted linear model as the arrays that answer, not calibrated."""
     return Model(
         model_id="",
         labels=tuple(labels),
-        vocabulary=linear.vocabulary,
-        flag_names=linear.flag_names,
+        vocabulary=fitted.vocabulary,
+        flag_names=fitted.flag_names,
         flag_value=recipe.flag_value,
-        weights=np.ascontiguousarray(linear.weights, dtype=np.float32),
-        intercept=linear.intercept.astype(np.float32),
+        weights=np.ascontiguousarray(fitted.linear.weights, dtype=np.float32),
+        intercept=fitted.linear.intercept.astype(np.float32),
         temperature=1.0,
         bias=np.zeros(len(labels)),
         set_thresholds=np.zeros(len(labels)),
