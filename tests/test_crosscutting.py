@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tagger.decisions.clauses import ClauseJudge
 from tagger.decisions.crosscutting import RuleJudge
+from tagger.decisions.decide import Context, decide
 from tagger.errors import UsageError
 from tagger.facts.places import country
+from tagger.facts.reader import FactReader
 from tagger.pipeline import Tagger
-from tagger.records import RuleResult
+from tagger.records import Row, RuleResult, Scores
 from tagger.rulebook import Rulebook
 
 from .conftest import DAY, Result
@@ -154,3 +157,16 @@ def test_on_the_command_line(run: Callable[..., Result]) -> None:
     assert "us-military-ban  MET  in_force" in done.out
     assert "us-critical-minerals  MET  suspended: suspended from 2025-11-09 until 2026-11-27" in done.out
     assert "would need origin" in done.out
+
+
+def test_a_met_clause_is_told_of_also_where_the_model_takes_the_row_for_another_thing(book: Rulebook) -> None:
+    text = "Sintered NdFeB magnet with 1.2 % dysprosium, 10x10x5 mm"
+    row = FactReader(book).read([Row("1", text)])[0]
+    context = Context(book, dt.date(2026, 11, 21), "model-of-a-test")
+    rules = RuleJudge(book, context.as_of)
+    for best in ("none", "superhard_equipment"):
+        scores = Scores({name: 0.97 if name == best else 0.002 for name in book.labels}, (best,), 1.0)
+        d = decide(row, scores, ClauseJudge(book).judge(row), context)
+        assert (d.outcome, d.category, d.codes) == ("review", best, ["1C905.a.4"]), "the model's category, the clause that is met"
+        assert "RULE_MODEL_CONFLICT" in d.reasons
+        assert "us-military-ban" in {r.rule for r in rules.add(d, {})}

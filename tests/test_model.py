@@ -58,14 +58,13 @@ def test_the_second_classifier_hears_the_wording_alone() -> None:
     from scipy.sparse import csr_matrix
 
     rng = np.random.default_rng(0)
-    truth = rng.integers(0, 2, 200)
-    told, worded = truth + rng.normal(0, 0.1, 200), truth + rng.normal(0, 0.5, 200)  # a flag knows these rows better than the words
-    x = csr_matrix(np.stack([worded, told, rng.normal(size=200) * 0], axis=1).astype(np.float32))
-    full, wording = fit_both(x, truth, np.ones(200), np.array([True, False, False]), SMALL.linear)
-    gain = full.weights[:, 1] - full.weights[:, 0]
-    assert gain[1] > gain[0] > 0
-    assert not wording.weights[1:].any()
-    assert wording.weights[0, 1] > wording.weights[0, 0]
+    truth = rng.integers(0, 3, 300)
+    words, flags = (np.eye(3)[truth] + rng.normal(0, noise, (300, 3)) for noise in (0.5, 0.1))  # flags know the rows better
+    x = csr_matrix(np.hstack([words, flags]).astype(np.float32))
+    full, wording = fit_both(x, truth, np.ones(300), np.arange(6) < 3, SMALL.linear)
+    assert np.diag(full.weights[3:]).min() > np.diag(full.weights[:3]).max() > 0
+    assert np.diag(wording.weights[:3]).min() > 0
+    assert not wording.weights[3:].any()
 
 
 @pytest.mark.slow

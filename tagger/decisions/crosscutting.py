@@ -65,7 +65,9 @@ class RuleJudge:
 
     def add(self, d: Decision, trade: Mapping[str, str]) -> tuple[RuleResult, ...]:
         """The rules that one answer has to be told of; none where the goods have nothing to do with a list."""
-        if d.outcome not in (Outcome.CONTROLLED, Outcome.REVIEW) or d.category == "none":
+        if d.outcome not in (Outcome.CONTROLLED, Outcome.REVIEW):
+            return ()
+        if d.category == "none" and not any(c.truth == Truth.MET and c.code in d.codes for c in d.clauses):
             return ()
         return self.judge(d.category, tuple(d.codes), trade)
 

@@ -203,9 +203,9 @@ def doubt(d: Decision) -> float:
 
 
 def family(item: Item, book: Rulebook | None) -> str:
-    """The category that an item's clauses are of: where the likeliest suggestion is none, that of what is asked about."""
+    """The category that an item's clauses are of: it may be another than the likeliest one."""
     known = {clause.code: clause.category for clause in book.clauses} if book is not None else {}
-    return known.get(item.codes[0], item.category) if item.category == _NONE and item.codes else item.category
+    return known.get(item.codes[0], item.category) if item.codes else item.category
 
 
 def risk(d: Decision) -> float:
