@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -235,6 +235,15 @@ def test_kill_nine_at_random_moments(tmp_path: Path, suffix: str, jobs: int, kil
     assert results(target) == results(whole)
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """pytest's workers ignore it, and what they start would too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 @pytest.mark.parametrize(("jobs", "sent"), [("1", signal.SIGINT), ("2", signal.SIGINT), ("2", signal.SIGTERM)])
 def test_ctrl_c_ends_cleanly(tmp_path: Path, jobs: str, sent: signal.Signals) -> None:
     source = write(tmp_path / "in.csv", [(str(i), f"NdFeB magnet N{i}, 20 x 10 x {i} mm") for i in range(60_000)])
