@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tagger.errors import TrainingDataError
 
 FIELDS = ("id", "lang", "text", "category", "decision", "code", "why", "source", "group")
@@ -19,7 +16,6 @@ REVIEWED = "reviewed"
 LANGUAGES = ("en", "zh", "ja", "de", "ko", "ru", "es")
 DECISIONS = ("controlled", "not_controlled", "review", "unrelated")
 RISKY = ("controlled", "review")  # decisions of rows that no answer may clear
-Fold = tuple[NDArray[np.int64], NDArray[np.int64]]  # rows to fit on and rows to score; groups are kept together
 
 
 @dataclass(frozen=True, slots=True)

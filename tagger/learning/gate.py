@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tagger.facts.reader import term_matcher
 from tagger.law import GateSettings
-from tagger.learning.dataset import RISKY, Example, Fold
+from tagger.learning.dataset import RISKY, Example
 from tagger.learning.evaluation import LEVEL, upper_bound
+from tagger.learning.folds import Fold, fit_apart
 from tagger.rulebook import Rulebook
 from tagger.scores.gate import BITS, Column, Gate, Mask, ngrams, read_column
 from tagger.scores.strong import StrongRows
@@ -58,14 +59,18 @@ def train_gate(examples: Sequence[Example], folds: Sequence[Fold], book: Ruleboo
     settings = book.settings.gate
     strong = StrongRows(book, term_matcher(book)).find(texts, column)
     scores, familiar = np.zeros(len(texts)), np.zeros(len(texts))
-    for fit_rows, test_rows in folds:
-        fitted = _fit(column.part(fit_rows), everyday[fit_rows], strong[fit_rows], settings)
-        scores[test_rows], familiar[test_rows] = fitted.scores(column.part(test_rows))
+
+    def fit(rows: NDArray[np.int64]) -> Gate:
+        return _fit(column.part(rows), everyday[rows], strong[rows], settings)
+
+    of_folds, whole = fit_apart(fit, folds, len(texts))
+    for (_, held), fitted in zip(folds, of_folds, strict=True):
+        scores[held], familiar[held] = fitted.scores(column.part(held))
     threshold = certified_threshold(scores[open_], settings.most_alike)
     alike = scores >= threshold
     settled = column.readable & ~strong & (familiar >= settings.familiar_share) & alike
     wrong = upper_bound(int((settled & ~everyday).sum()), int(settled.sum()))
-    gate = replace(_fit(column, everyday, strong, settings), threshold=threshold, confidence=1.0 - wrong)
+    gate = replace(whole, threshold=threshold, confidence=1.0 - wrong)
     return gate, {
         "how": "rows held out by page and near-duplicate; thresholds tried from the strictest on",
         "open_rows": int(open_.sum()),

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.learning.calibration import Corpus, fit_calibration
-from tagger.learning.dataset import Fold
+from tagger.learning.folds import Fold, fit_apart
 from tagger.scores.features import Matrix, Vocabulary, flag_matrix, weigh
 
 if TYPE_CHECKING:
@@ -81,24 +81,22 @@ def fit_linear(corpus: Corpus, folds: Sequence[Fold], recipe: LinearRecipe) -> t
     array of float64, rows x labels
         The average's logits of every row, from classifiers that were fitted on neither it nor its group.
     """
-    from joblib import Parallel, delayed
-
     vocabulary = Vocabulary.fit(corpus.ngrams, recipe.least_texts, recipe.most_ngrams)
     names = flag_names(corpus, recipe.flag_least)
     x = matrix(corpus, vocabulary, names, recipe.flag_value)
     is_wording = np.append(~vocabulary.of_heads, np.zeros(len(names), dtype=np.bool_))
     truth, weights = corpus.truth, corpus.weights(recipe.source_weight)
-    of_all = np.arange(len(truth))
-    *parts, both = Parallel(n_jobs=2)(
-        delayed(fit_both)(x[rows], truth[rows], weights[rows], is_wording, recipe)
-        for rows in (*(kept for kept, _ in folds), of_all)
-    )
-    logits = np.zeros((2, len(truth), both[0].weights.shape[1]))
-    for (_, held), part in zip(folds, parts, strict=True):
-        logits[:, held] = [model.logits(x[held]) for model in part]
+
+    def fit(rows: NDArray[np.int64]) -> tuple[Linear, Linear]:
+        return fit_both(x[rows], truth[rows], weights[rows], is_wording, recipe)
+
+    of_folds, both = fit_apart(fit, folds, len(truth))
+    logits = np.zeros((len(both), len(truth), both[0].weights.shape[1]))
+    for (_, held), pair in zip(folds, of_folds, strict=True):
+        logits[:, held] = [model.logits(x[held]) for model in pair]
     temperatures = [fit_calibration(own, truth, weights)[0] for own in logits]
-    calm = logits / np.reshape(temperatures, (2, 1, 1))
-    return Fitted(vocabulary, names, averaged(both, temperatures)), calm.mean(axis=0)
+    held_out = np.mean([own / t for own, t in zip(logits, temperatures, strict=True)], axis=0)
+    return Fitted(vocabulary, names, averaged(both, temperatures)), held_out
 
 
 def fit_both(
@@ -161,8 +159,8 @@ def matrix(corpus: Corpus, vocabulary: Vocabulary, names: Sequence[str], flag_va
     """Feature matrix of some rows for scikit-learn: n-grams first, flags behind."""
     from scipy.sparse import hstack
 
-    text = _csr(weigh(corpus.ngrams, vocabulary))
-    marks = _csr(flag_matrix(corpus.flags, names, flag_value))
+    text = as_csr(weigh(corpus.ngrams, vocabulary))
+    marks = as_csr(flag_matrix(corpus.flags, names, flag_value))
     return cast("csr_matrix", hstack([text, marks], format="csr"))
 
 
@@ -170,7 +168,8 @@ def _as_linear(classifier: LogisticRegression) -> Linear:
     return Linear(classifier.coef_.T.astype(np.float64), classifier.intercept_.astype(np.float64))
 
 
-def _csr(m: Matrix) -> csr_matrix:
+def as_csr(m: Matrix) -> csr_matrix:
+    """A matrix of features as scikit-learn takes it."""
     from scipy.sparse import csr_matrix
 
     return csr_matrix((m.data, m.columns, m.ends), shape=(len(m.ends) - 1, m.width))

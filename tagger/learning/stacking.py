@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.learning.calibration import Corpus, fit_calibration
-from tagger.learning.dataset import Fold
+from tagger.learning.folds import Fold, fit_apart
+from tagger.learning.linear import as_csr
 from tagger.scores.features import Matrix, flag_matrix
 from tagger.scores.stack import Stack, together
 
@@ -47,12 +48,9 @@ class Rows:
     @classmethod
     def of(cls, corpus: Corpus, logits: NDArray[np.float64], names: Sequence[str], source_weight: float) -> Rows:
         """The rows of a corpus with their held-out logits."""
-        from scipy.sparse import csr_matrix
-
         weights = corpus.weights(source_weight)
         temperature, _ = fit_calibration(logits, corpus.truth, weights)
-        marks = flag_matrix(corpus.flags, names, 1.0)
-        flags = csr_matrix((marks.data, marks.columns, marks.ends), shape=(len(corpus.flags), len(names)))
+        flags = as_csr(flag_matrix(corpus.flags, names, 1.0))
         return cls(logits, temperature, flags, corpus.truth, np.rint(weights).astype(np.int64))
 
 
@@ -72,11 +70,7 @@ def fit_stack(rows: Rows, folds: Sequence[Fold], recipe: StackRecipe) -> tuple[S
     array of float64, rows x labels
         Held-out logits of both.
     """
-    from joblib import Parallel, delayed
-
-    everything = np.arange(len(rows.truth))
-    jobs = [*(delayed(_fit)(rows, kept, recipe) for kept, _ in folds), delayed(_fit)(rows, everything, recipe)]
-    *of_folds, whole = Parallel(n_jobs=2)(jobs)
+    of_folds, whole = fit_apart(lambda kept: _fit(rows, kept, recipe), folds, len(rows.truth))
     blended = np.zeros_like(rows.logits)
     for (_, held), stack in zip(folds, of_folds, strict=True):
         flags = rows.flags[held]

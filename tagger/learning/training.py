@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from tagger.decisions.decide import Context, decide
 from tagger.errors import TrainingDataError
 from tagger.learning.calibration import Corpus, calibrated, fit_calibration
-from tagger.learning.dataset import Fold, data_fingerprint, read_examples
+from tagger.learning.dataset import data_fingerprint, read_examples
 from tagger.learning.evaluation import calibration_error
+from tagger.learning.folds import Fold
 from tagger.learning.gate import train_gate
 from tagger.learning.linear import Fitted, LinearRecipe, fit_linear
 from tagger.learning.stacking import Rows, StackRecipe, fit_stack
