@@ -193,7 +193,7 @@ class Decision:
     outcome : str
         ``controlled``, ``not_controlled``, ``unrelated`` or ``review``.
     category : str
-        The category, or the best suggestion where the outcome is ``review``.
+        The category, or the likeliest one where the outcome is ``review``; ``codes`` may then be of another.
     confidence : float
         Calibrated probability of ``category``.
     codes : list of str
