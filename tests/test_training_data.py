@@ -19,6 +19,7 @@ from tagger.rulebook import Rulebook
 PARTS = {"training": "", "calibration": "calibration", "evaluation": "evaluation"}
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)*")
 _FIRST_WIDE = 0x2E80
+_SYLLABLE = re.compile("[\u3040-\u9fff\uac00-\ud7af]")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,18 @@ def test_there_are_enough_rows_of_every_kind(parts: dict[str, list[Example]], bo
     for lang in ("en", "zh"):
         assert sum(e.lang == lang for e in rows) / len(rows) > 0.33
     assert {e.lang for e in rows} == {"en", "zh", "ja", "de", "ko", "ru", "es"}
+
+
+def test_the_datasheet_counts_the_rows_as_they_are(parts: dict[str, list[Example]], root: Path) -> None:
+    told = (root / "training_data" / "README.md").read_text(encoding="utf-8")
+    rows = [e for part in parts.values() for e in part]
+    assert f"{sum(bool(e.source) for e in rows):,} of the {len(rows):,} rows carry facts" in told
+    for part in parts.values():
+        assert f"| {len(part):,} | {sum(bool(e.source) for e in part):,} |" in told
+    english, chinese = (sum(e.lang == lang for e in rows) / len(rows) for lang in ("en", "zh"))
+    assert f"English is {english:.0%}, Chinese {chinese:.0%}".replace("%", " %") in told
+    long = sum(len(e.text.split()) >= 45 or len(_SYLLABLE.findall(e.text)) >= 80 for e in rows)
+    assert f"{long / len(rows):.0%} of the texts are long".replace("%", " %") in told
 
 
 def test_no_web_site_and_no_group_stands_on_two_sides(parts: dict[str, list[Example]]) -> None:
