@@ -119,11 +119,24 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Calibrated probabilities per category, the prediction set, and how familiar the text is to the model."""
+    """What the model says of a text.
+
+    Attributes
+    ----------
+    probabilities : mapping of str to float
+        Of each category, calibrated.
+    labels : tuple of str
+        The prediction set.
+    familiar_share : float
+        Share of the text's n-grams that the model knows.
+    risk : float
+        Probability that the item is controlled or lacks a fact, whatever its category.
+    """
 
     probabilities: Mapping[str, float]
     labels: tuple[str, ...]
     familiar_share: float
+    risk: float = 0.0
 
     @property
     def best(self) -> str:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import math
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tagger.decisions.clauses import ClauseJudge
 from tagger.errors import UsageError
+from tagger.facts.reader import FactReader
 from tagger.learning.calibration import calibrate
 from tagger.learning.dataset import Example, read_examples
 from tagger.learning.evaluation import upper_bound
 from tagger.pipeline import Tagger
+from tagger.records import Row
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import default_model, load_model
 from tagger.scores.clearing import Clearing, ClearingStep
@@ -59,6 +64,28 @@ def test_a_stricter_promise_turns_cleared_rows_into_review_and_nothing_else(tagg
             assert d.outcome == "review"
             changed += 1
     assert changed
+
+
+def test_what_looks_like_an_item_of_a_list_is_not_cleared_whatever_its_category(tagger: Tagger, calibration: list[Example]) -> None:
+    """The second opinion: on rows that must not be cleared it is high, and nothing is cleared above the promise's bound."""
+    texts = [e.text for e in calibration]
+    facts = FactReader(tagger.book).read([Row(e.id, e.text) for e in calibration])
+    judge = ClauseJudge(tagger.book)
+    scores = tagger.model.score(facts, [judge.judge(f).marks for f in facts])
+    most = 1 / (1 + math.exp(tagger.clearing.strictness))
+    settled = tagger.settles(texts)
+    answers = tagger.tag_many(texts)
+    for d, s, at_the_gate in zip(answers, scores, settled, strict=True):
+        assert d.outcome not in CLEARED or at_the_gate or s.risk <= most
+    held_back = [
+        d for d, s in zip(answers, scores, strict=True) if d.category == "none" and s.probabilities["none"] > 0.95 and s.risk > most
+    ]
+    assert held_back
+    assert {d.outcome for d in held_back} == {"review"}
+    bad = [s.risk for e, s in zip(calibration, scores, strict=True) if e in risky(calibration)]
+    fine = [s.risk for e, s in zip(calibration, scores, strict=True) if e not in risky(calibration)]
+    assert statistics.median(bad) > 0.95
+    assert statistics.median(fine) < 0.15
 
 
 @pytest.mark.parametrize(
@@ -122,7 +149,11 @@ def test_rows_that_the_model_all_knows_make_it_no_surer(
         if d.category == e.category and d.outcome == e.decision and d.confidence > 0.95
     ]
     calibrate(default_model(), sure[:60], tmp_path / "own", book)
-    assert load_model(tmp_path / "own").temperature == tagger.model.temperature
+    own = load_model(tmp_path / "own")
+    assert own.temperature == tagger.model.temperature
+    assert own.risk is not None
+    assert tagger.model.risk is not None
+    assert own.risk.slope <= tagger.model.risk.slope
 
 
 def test_calibrate_does_not_write_over_its_model(calibration: list[Example], book: Rulebook) -> None:

@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any
 
 from tagger.decisions.clauses import Judged
 from tagger.decisions.remarks import remark_otherwise_zh, remark_zh
@@ -26,7 +25,7 @@ _READABLE = Question("Please supply the description as readable text.", "请提�
 class Context:
     """What every decision of a run shares.
 
-    ``strictness``, in log-odds, is added to the least probability of every answer that clears a row, for the promise of
+    ``strictness`` is how large the log-odds must be that a row is harmless before it is cleared, for the promise of
     ``max_miss_rate``; see :class:`tagger.scores.clearing.Clearing`.
     """
 
@@ -37,18 +36,19 @@ class Context:
     strictness: float = 0.0
     max_miss_rate: float = 1.0
 
-    @cached_property
+    @property
     def settings(self) -> DecisionSettings:
-        """Thresholds of the decisions at this strictness."""
-        plain = self.book.settings.decision
-        clearing = ("not_controlled", "unrelated")
-        raised: dict[str, Any] = {name: _stricter(getattr(plain, name), self.strictness) for name in clearing}
-        return replace(plain, **raised)
+        """Thresholds of the decisions."""
+        return self.book.settings.decision
 
+    @cached_property
+    def most_risk(self) -> float:
+        """The largest probability of being controlled or lacking a fact with which a row may be cleared."""
+        return 1.0 / (1.0 + math.exp(self.strictness))
 
-def _stricter(probability: float, strictness: float) -> float:
-    """A probability raised by some log-odds."""
-    return 1.0 / (1.0 + math.exp(-strictness) * (1.0 - probability) / probability)
+    def clears(self, sure: float, least: float, scores: Scores) -> bool:
+        """Whether a row whose category or categories are so sure may be cleared."""
+        return sure >= least and scores.risk <= self.most_risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,9 @@ def _about_none(scores: Scores, judged: Judged, context: Context) -> _Verdict:
     if failed and all(r.truth == Truth.NOT_MET for r in judged.clauses):
         # whatever of these categories it may be, its clauses are failed, or it is a neighbour that is not listed
         sure = scores.probabilities[NONE] + sum(scores.probabilities[c] for c in failed)
-        if sure >= settings.not_controlled:
+        if context.clears(sure, settings.not_controlled, scores):
             return _Verdict(Outcome.UNRELATED, NONE)
-    if scores.probabilities[NONE] >= settings.unrelated:
+    if context.clears(scores.probabilities[NONE], settings.unrelated, scores):
         return _Verdict(Outcome.UNRELATED, NONE)
     open_ = [r for r in judged.clauses if r.truth == Truth.UNKNOWN and not r.pointed]
     # the best suggestion is still none; what is asked is what would decide if it were of the likeliest category
@@ -157,7 +157,8 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
     if not unknown and (own or unlisted):
         nowhere_open = all(r.truth == Truth.NOT_MET for r in judged.clauses)
         # where every clause that the text names is failed, it does not matter whether it is of the category or of none
-        if sure + (scores.probabilities[NONE] if nowhere_open else 0.0) >= settings.not_controlled:
+        harmless = sure + (scores.probabilities[NONE] if nowhere_open else 0.0)
+        if context.clears(harmless, settings.not_controlled, scores):
             note = unlisted[0][0].reason_en if unlisted and not own else ""
             shown = tuple(e for _, found in unlisted for e in found)
             return _Verdict(Outcome.NOT_CONTROLLED, category, tuple(own), note=note, evidence=shown)

@@ -48,6 +48,11 @@ class Corpus:
         truth = np.array([book.labels.index(e.category) for e in examples])
         return cls(examples, facts, judged, ngrams(facts), [flags(f, j.marks) for f, j in zip(facts, judged, strict=True)], truth)
 
+    @property
+    def risky(self) -> NDArray[np.bool_]:
+        """Which rows must not be cleared: controlled, or a fact is missing."""
+        return np.array([e.decision in RISKY for e in self.examples])
+
     def take(self, rows: NDArray[np.int64]) -> Corpus:
         """Some of the rows."""
         position = np.full(self.ngrams.texts, -1, dtype=np.int64)
@@ -100,8 +105,27 @@ def fit_calibration(
     return float(np.exp(-best.x[0])), np.asarray(best.x[1:] - best.x[1:].mean())
 
 
+def fit_odds(
+    logits: NDArray[np.float64], risky: NDArray[np.bool_], weights: NDArray[np.float64] | None = None
+) -> tuple[float, float]:
+    """Slope and offset that make log-odds of held-out rows likeliest (Platt 1999); 1 and 0 where all rows are of one kind.
+
+    Examples
+    --------
+    >>> slope, offset = fit_odds(np.array([-4.0, -4.0, 4.0, 4.0]), np.array([False, True, False, True]))
+    >>> abs(slope) < 1e-3, abs(offset) < 1e-3
+    (True, True)
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if risky.all() or not risky.any():
+        return 1.0, 0.0
+    fitted = LogisticRegression(C=1e6).fit(logits[:, None], risky, sample_weight=weights)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
 def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
-    """A model with the temperature, prediction sets, clearing and misses of the gate of some labelled rows.
+    """A model with the temperature, odds of risk, prediction sets, clearing and misses of the gate of some labelled rows.
 
     Parameters
     ----------
@@ -111,7 +135,7 @@ def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
         A category with too few of them keeps its threshold of the prediction sets.
     book : Rulebook
     """
-    model = _tempered(model, corpus)
+    model = _with_odds(_tempered(model, corpus), corpus)
     probabilities = model.predict_proba(corpus.facts, [j.marks for j in corpus.judged])
     own = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
     model = replace(model, set_thresholds=np.where(own > 0, own, model.set_thresholds))
@@ -126,7 +150,7 @@ def _tempered(model: Model, corpus: Corpus) -> Model:
     from scipy.optimize import minimize_scalar
 
     marks = [j.marks for j in corpus.judged]
-    calm = model.logits(corpus.facts, marks)[0] / model.temperature + model.bias
+    calm = model.logits(corpus.facts, marks).categories / model.temperature + model.bias
     rows = np.arange(len(corpus.truth))
 
     def loss(log_temperature: float) -> float:
@@ -135,6 +159,16 @@ def _tempered(model: Model, corpus: Corpus) -> Model:
 
     temperature = max(1.0, float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x)))
     return replace(model, temperature=model.temperature * temperature, bias=model.bias / temperature)
+
+
+def _with_odds(model: Model, corpus: Corpus) -> Model:
+    """A model whose odds of risk are those of some rows; as with the temperature, it never gets surer than it was."""
+    if model.risk is None:
+        return model
+    slope, offset = fit_odds(model.logits(corpus.facts, [j.marks for j in corpus.judged]).risk, corpus.risky)
+    if slope > 1.0:
+        return model
+    return replace(model, risk=replace(model.risk, slope=model.risk.slope * slope, offset=model.risk.offset * slope + offset))
 
 
 def calibrate(folder: Path, examples: Sequence[Example], out: Path, book: Rulebook, max_miss_rate: float | None = None) -> Clearing:
@@ -193,9 +227,8 @@ def measure_clearing(corpus: Corpus, model: Model, book: Rulebook) -> Clearing:
     count = round((wanted.strictest - wanted.laxest) / wanted.step)
     answers = _Answers(corpus, corpus.scores(model), _settled(corpus, model, book))
     steps = tuple(_step(wanted.strictest - i * wanted.step, answers, book) for i in range(count + 1))
-    labels = [e.decision for e in corpus.examples]
-    risky = sum(label in RISKY for label in labels)
-    measured = Clearing(book.rules_id, len(labels), risky, labels.count("controlled"), steps)
+    controlled = sum(e.decision == "controlled" for e in corpus.examples)
+    measured = Clearing(book.rules_id, len(corpus.examples), int(corpus.risky.sum()), controlled, steps)
     try:
         return measured.promised(wanted.max_miss_rate)
     except UsageError:
@@ -215,9 +248,8 @@ def _measured_gate(corpus: Corpus, model: Model, book: Rulebook) -> Gate | None:
     """The gate with the upper bound of the share of risky rows that it settles."""
     if model.gate is None:
         return None
-    risky = [e.decision in RISKY for e in corpus.examples]
-    missed = sum(a and b for a, b in zip(risky, _settled(corpus, model, book), strict=True))
-    return replace(model.gate, most_missed=upper_bound(missed, sum(risky)))
+    missed = int((corpus.risky & _settled(corpus, model, book)).sum())
+    return replace(model.gate, most_missed=upper_bound(missed, int(corpus.risky.sum())))
 
 
 def _settled(corpus: Corpus, model: Model, book: Rulebook) -> list[bool]:
@@ -235,7 +267,6 @@ def _step(strictness: float, answers: _Answers, book: Rulebook) -> ClearingStep:
         for is_settled, facts, scores, judged in zip(answers.settled, corpus.facts, answers.scored, corpus.judged, strict=True)
     ]
     cleared = [e.decision for e, o in zip(corpus.examples, outcomes, strict=True) if o in CLEARED]
-    risky = sum(e.decision in RISKY for e in corpus.examples)
     missed = sum(label in RISKY for label in cleared)
     review = sum(o == Outcome.REVIEW for o in outcomes)
-    return ClearingStep(strictness, missed, cleared.count("controlled"), upper_bound(missed, risky), review)
+    return ClearingStep(strictness, missed, cleared.count("controlled"), upper_bound(missed, int(corpus.risky.sum())), review)

@@ -19,13 +19,15 @@ from tagger.learning.dataset import data_fingerprint, read_examples
 from tagger.learning.evaluation import calibration_error
 from tagger.learning.folds import Fold
 from tagger.learning.gate import train_gate
-from tagger.learning.linear import Fitted, LinearRecipe, fit_linear
+from tagger.learning.linear import Fitted, LinearRecipe, as_csr, fit_linear
+from tagger.learning.risk import RiskRecipe, fit_risk
 from tagger.learning.stacking import Rows, StackRecipe, fit_stack
 from tagger.records import Scores
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import save_model
-from tagger.scores.classifier import Model, as_scores, softmax
+from tagger.scores.classifier import Logits, Model, as_scores, softmax
 from tagger.scores.conformal import conformalize, prediction_sets
+from tagger.scores.features import weigh
 
 FOLDS = 3
 Say = Callable[[str], None]
@@ -37,6 +39,7 @@ class Recipe:
 
     linear: LinearRecipe = field(default_factory=LinearRecipe)
     stack: StackRecipe = field(default_factory=StackRecipe)
+    risk: RiskRecipe = field(default_factory=RiskRecipe)
 
 
 def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, say: Say = print) -> dict[str, Any]:
@@ -79,12 +82,16 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
     folds = _folds(corpus)
     say(f"fitting on all rows, and {FOLDS}-fold cross-validation, grouped by page and near-duplicate")
     fitted, logits = fit_linear(corpus, folds, recipe.linear)
-    stack, held_out = fit_stack(Rows.of(corpus, logits, fitted.flag_names, recipe.linear.source_weight), folds, recipe.stack)
+    rows = Rows.of(corpus, logits, fitted.flag_names, recipe.linear.source_weight)
+    stack, held_out = fit_stack(rows, folds, recipe.stack)
+    wording = as_csr(weigh(corpus.ngrams, fitted.vocabulary))
+    risk, risk_held_out = fit_risk(rows, wording, corpus.risky, folds, recipe.risk)
     temperature, bias = fit_calibration(held_out, corpus.truth, corpus.weights(recipe.linear.source_weight))
     probabilities = softmax(held_out / temperature + bias)
     thresholds = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
     figures = measure(probabilities, corpus.truth, thresholds, book.labels)
-    figures["decisions"] = decided(corpus, as_scores(book.labels, probabilities, thresholds, np.ones(len(corpus.truth))), book)
+    unseen = Logits(held_out, risk_held_out, np.ones(len(corpus.truth)))
+    figures["decisions"] = decided(corpus, as_scores(book.labels, thresholds, probabilities, unseen), book)
     say(f"cross-validation: accuracy {figures['accuracy']:.3f}, macro-F1 {figures['macro_f1']:.3f}, ECE {figures['ece']:.3f}")
     gate, figures["gate"] = train_gate(corpus.examples, folds, book)
     about_gate = figures["gate"]
@@ -99,6 +106,7 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
         bias=bias,
         set_thresholds=thresholds,
         stack=stack,
+        risk=risk,
         gate=gate,
     )
     about = {

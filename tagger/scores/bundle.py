@@ -16,10 +16,11 @@ from tagger.scores.classifier import Model
 from tagger.scores.clearing import Clearing
 from tagger.scores.features import Vocabulary
 from tagger.scores.gate import BITS, Gate
-from tagger.scores.stack import Stack
+from tagger.scores.network import Network, Stack
+from tagger.scores.risk import Risk
 
 FORMAT = "tagger linear model"
-VERSION = 4
+VERSION = 5
 MANIFEST = "manifest.json"
 OWN_KEYS = (
     "format",
@@ -32,6 +33,7 @@ OWN_KEYS = (
     "files",
     "gate",
     "stack",
+    "risk",
     "model_id",
 )
 _ARRAYS: dict[str, np.dtype[Any]] = {
@@ -44,8 +46,15 @@ _ARRAYS: dict[str, np.dtype[Any]] = {
 }
 _GATE = "gate_weights"
 _GATE_NUMBERS = ("unit", "intercept", "threshold", "familiar_share", "confidence", "most_missed")
-_STACK = ("flag_weights", "logit_weights", "hidden_bias", "out_weights", "out_bias")
-_DTYPES = {**_ARRAYS, _GATE: np.dtype("<i2"), **{f"stack_{name}": np.dtype("<f4") for name in _STACK}}
+_NETWORK = ("flag_weights", "input_weights", "hidden_bias", "out_weights", "out_bias")
+_RISK_WEIGHTS = "risk_weights"
+_RISK_NUMBERS = ("intercept", "wording_share", "slope", "offset")
+_DTYPES = {
+    **_ARRAYS,
+    _GATE: np.dtype("<i2"),
+    _RISK_WEIGHTS: np.dtype("<f4"),
+    **{f"{of}_{name}": np.dtype("<f4") for of in ("stack", "risk") for name in _NETWORK},
+}
 
 
 def default_model() -> Path:
@@ -83,7 +92,10 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
     if model.gate is not None:
         arrays[_GATE] = model.gate.weights
     if model.stack is not None:
-        arrays |= {f"stack_{name}": getattr(model.stack, name) for name in _STACK}
+        arrays |= {f"stack_{name}": getattr(model.stack.network, name) for name in _NETWORK}
+    if model.risk is not None:
+        arrays |= {f"risk_{name}": getattr(model.risk.network, name) for name in _NETWORK}
+        arrays[_RISK_WEIGHTS] = model.risk.weights
     files = {}
     for name, array in arrays.items():
         path = folder / f"{name}.npy"
@@ -101,6 +113,7 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
         "files": files,
         **({"gate": {name: getattr(model.gate, name) for name in _GATE_NUMBERS}} if model.gate is not None else {}),
         **({"stack": {"linear_share": model.stack.linear_share}} if model.stack is not None else {}),
+        **({"risk": {name: getattr(model.risk, name) for name in _RISK_NUMBERS}} if model.risk is not None else {}),
         **about,
     }
     manifest["model_id"] = _model_id(manifest)
@@ -177,21 +190,47 @@ def load_model(folder: str | Path | None = None) -> Model:
         set_thresholds=arrays["set_thresholds"],
         clearing=Clearing.from_dict(manifest["clearing"]),
         stack=_load_stack(root, manifest),
+        risk=_load_risk(root, manifest, grams),
         gate=_load_gate(root, manifest),
     )
 
 
 def _load_stack(root: Path, manifest: Mapping[str, Any]) -> Stack | None:
-    """The network of a model folder; None in one that was written without it."""
+    """The network over the categories' logits; None in a model that was written without it."""
     numbers = manifest.get("stack")
     if numbers is None:
         return None
-    arrays = {name: _load_array(root, f"stack_{name}", manifest) for name in _STACK}
-    flags, labels, hidden = len(manifest["flag_names"]), len(manifest["labels"]), len(arrays["hidden_bias"])
-    shapes = [(flags, hidden), (labels, hidden), (hidden,), (hidden, labels), (labels,)]
-    if [arrays[name].shape for name in _STACK] != shapes or set(numbers) != {"linear_share"}:
-        raise ModelError(f"the network of {root} does not fit this tagger: train the model again or reinstall tagger")
-    return Stack(**arrays, linear_share=float(numbers["linear_share"]))
+    labels = len(manifest["labels"])
+    if set(numbers) != {"linear_share"}:
+        raise _does_not_fit("network", root)
+    return Stack(_load_network("stack", root, manifest, (labels, labels)), float(numbers["linear_share"]))
+
+
+def _load_risk(root: Path, manifest: Mapping[str, Any], grams: int) -> Risk | None:
+    """The model of risk; None in a model that was written without it."""
+    numbers = manifest.get("risk")
+    if numbers is None:
+        return None
+    weights = _load_array(root, _RISK_WEIGHTS, manifest)
+    if set(numbers) != set(_RISK_NUMBERS) or weights.shape != (grams, 1):
+        raise _does_not_fit("model of risk", root)
+    network = _load_network("risk", root, manifest, (len(manifest["labels"]) + 1, 1))
+    return Risk(weights=weights, network=network, **{name: float(value) for name, value in numbers.items()})
+
+
+def _load_network(of: str, root: Path, manifest: Mapping[str, Any], ends: tuple[int, int]) -> Network:
+    """A network with so many inputs and outputs."""
+    arrays = {name: _load_array(root, f"{of}_{name}", manifest) for name in _NETWORK}
+    inputs, outputs = ends
+    flags, hidden = len(manifest["flag_names"]), len(arrays["hidden_bias"])
+    shapes = [(flags, hidden), (inputs, hidden), (hidden,), (hidden, outputs), (outputs,)]
+    if [arrays[name].shape for name in _NETWORK] != shapes:
+        raise _does_not_fit("network", root)
+    return Network(**arrays)
+
+
+def _does_not_fit(what: str, root: Path) -> ModelError:
+    return ModelError(f"the {what} of {root} does not fit this tagger: train the model again or reinstall tagger")
 
 
 def _load_gate(root: Path, manifest: Mapping[str, Any]) -> Gate | None:
@@ -201,7 +240,7 @@ def _load_gate(root: Path, manifest: Mapping[str, Any]) -> Gate | None:
         return None
     weights = _load_array(root, _GATE, manifest)
     if weights.shape != (1 << BITS,) or set(numbers) != set(_GATE_NUMBERS):
-        raise ModelError(f"the gate of {root} does not fit this tagger: train the model again or reinstall tagger")
+        raise _does_not_fit("gate", root)
     return Gate(weights=weights, **{name: float(value) for name, value in numbers.items()})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,29 @@ from numpy.typing import NDArray
 from tagger.records import Facts, Scores
 from tagger.scores.clearing import Clearing
 from tagger.scores.conformal import prediction_sets
-from tagger.scores.features import Matrix, Vocabulary, flag_matrix, flags, ngrams, weigh
+from tagger.scores.features import Vocabulary, flag_matrix, flags, ngrams, times, weigh
 from tagger.scores.gate import Gate
-from tagger.scores.stack import Stack
+from tagger.scores.network import Stack
+from tagger.scores.risk import Risk
 
 _AT_ONCE = 512  # texts scored together; bounds the memory of the gathered weights
+
+
+class Logits(NamedTuple):
+    """What a model says of some rows before its probabilities are calibrated.
+
+    Attributes
+    ----------
+    categories : array of float64, rows x labels
+    risk : array of float64
+        Calibrated log-odds that a row is controlled or lacks a fact; minus infinity in a model without that opinion.
+    familiar_share : array of float64
+        Share of each row's basic n-grams that the model knows.
+    """
+
+    categories: NDArray[np.float64]
+    risk: NDArray[np.float64]
+    familiar_share: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,8 @@ class Model:
         How many risky rows the answers let pass, by strictness, on rows that the model was not fitted on.
     stack : Stack, optional
         The network whose logits are averaged with the linear ones; None: the linear model alone.
+    risk : Risk, optional
+        How likely a row must not be cleared, whatever its category; None: the categories and clauses alone decide.
     gate : Gate, optional
         The cheap pass over a whole column; None in a model that was trained without it.
     """
@@ -58,48 +79,51 @@ class Model:
     set_thresholds: NDArray[np.float64]
     clearing: Clearing = field(default_factory=Clearing)
     stack: Stack | None = None
+    risk: Risk | None = None
     gate: Gate | None = None
 
-    def logits(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Logits (rows x labels) and the share of familiar n-grams of each row; ``marks`` is what the rulebook says of each."""
-        logits = np.empty((len(facts), len(self.labels)))
-        familiar = np.empty(len(facts))
-        for start in range(0, len(facts), _AT_ONCE):
-            piece = facts[start : start + _AT_ONCE]
-            text = weigh(ngrams(piece), self.vocabulary)
-            flagged = [flags(*row) for row in zip(piece, marks[start : start + _AT_ONCE], strict=True)]
-            flag = flag_matrix(flagged, self.flag_names, self.flag_value)
-            grams = len(self.vocabulary)
-            scores = _times(text, self.weights[:grams]) + _times(flag, self.weights[grams:]) + self.intercept
-            logits[start : start + _AT_ONCE] = scores if self.stack is None else self.stack.blend(scores, flag)
-            familiar[start : start + _AT_ONCE] = text.familiar_share
-        return logits, familiar
+    def logits(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> Logits:
+        """Logits of some rows; ``marks`` is what the rulebook says of each."""
+        starts = range(0, len(facts), _AT_ONCE)
+        pieces = [self._piece(facts[start : start + _AT_ONCE], marks[start : start + _AT_ONCE]) for start in starts]
+        if not pieces:
+            return Logits(np.zeros((0, len(self.labels))), np.zeros(0), np.zeros(0))
+        return Logits(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+
+    def _piece(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> Logits:
+        text = weigh(ngrams(facts), self.vocabulary)
+        flagged = [flags(*row) for row in zip(facts, marks, strict=True)]
+        flag = flag_matrix(flagged, self.flag_names, self.flag_value)
+        grams = len(self.vocabulary)
+        linear = times(text, self.weights[:grams]) + times(flag, self.weights[grams:]) + self.intercept
+        risk = np.full(len(facts), -np.inf) if self.risk is None else self.risk.logits(text, linear, flag)
+        return Logits(linear if self.stack is None else self.stack.blend(linear, flag), risk, text.familiar_share)
 
     def predict_proba(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> NDArray[np.float64]:
         """Calibrated probabilities, rows x labels."""
-        return softmax(self.logits(facts, marks)[0] / self.temperature + self.bias)
+        return softmax(self.logits(facts, marks).categories / self.temperature + self.bias)
 
     def score(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> list[Scores]:
         """Scores of each row, in order."""
-        if not facts:
-            return []
-        logits, familiar = self.logits(facts, marks)
-        probabilities = softmax(logits / self.temperature + self.bias)
-        return as_scores(self.labels, probabilities, self.set_thresholds, familiar)
+        logits = self.logits(facts, marks)
+        probabilities = softmax(logits.categories / self.temperature + self.bias)
+        return as_scores(self.labels, self.set_thresholds, probabilities, logits)
 
 
 def as_scores(
-    labels: Sequence[str], probabilities: NDArray[np.float64], thresholds: NDArray[np.float64], familiar: NDArray[np.float64]
+    labels: Sequence[str], thresholds: NDArray[np.float64], probabilities: NDArray[np.float64], logits: Logits
 ) -> list[Scores]:
-    """Rows of probabilities as records, with their prediction sets."""
+    """Rows of probabilities as records, with their prediction sets, and what the logits say of risk and familiarity."""
     sets = prediction_sets(probabilities, thresholds)
+    risks = 1.0 / (1.0 + np.exp(-logits.risk))
     return [
         Scores(
             probabilities=dict(zip(labels, (float(v) for v in p), strict=True)),
             labels=tuple(label for label, inside in zip(labels, chosen, strict=True) if inside),
             familiar_share=float(share),
+            risk=float(risk),
         )
-        for p, chosen, share in zip(probabilities, sets, familiar, strict=True)
+        for p, chosen, share, risk in zip(probabilities, sets, logits.familiar_share, risks, strict=True)
     ]
 
 
@@ -107,14 +131,3 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probabilities of logits, row by row."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
-
-
-def _times(matrix: Matrix, weights: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Sparse rows times dense weights, one label after the other: sums along a row of an array are the quick ones in numpy."""
-    product = np.zeros((len(matrix.ends) - 1, weights.shape[1]))
-    filled = np.flatnonzero(np.diff(matrix.ends))
-    if len(filled):
-        starts = matrix.ends[:-1][filled]
-        for label, own in enumerate(weights.T):
-            product[filled, label] = np.add.reduceat(own[matrix.columns] * matrix.data, starts, dtype=np.float64)
-    return product

@@ -253,3 +253,14 @@ def flag_matrix(found: Sequence[set[str]], names: Sequence[str], value: float) -
     ends = np.concatenate([[0], np.cumsum([len(c) for c in columns])]).astype(np.int64)
     flat = np.fromiter((c for row in columns for c in row), dtype=np.int64, count=int(ends[-1]))
     return Matrix(np.full(len(flat), value, dtype=np.float32), flat, ends, len(names), np.zeros(len(columns)))
+
+
+def times(matrix: Matrix, weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sparse rows times dense weights, one label after the other: sums along a row of an array are the quick ones in numpy."""
+    product = np.zeros((len(matrix.ends) - 1, weights.shape[1]))
+    filled = np.flatnonzero(np.diff(matrix.ends))
+    if len(filled):
+        starts = matrix.ends[:-1][filled]
+        for label, own in enumerate(weights.T):
+            product[filled, label] = np.add.reduceat(own[matrix.columns] * matrix.data, starts, dtype=np.float64)
+    return product
