@@ -452,7 +452,7 @@ class ConformalSettings(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearingSettings(Strict):
-    """The promise on automatic clearing, and the strictnesses (log-odds) that are tried for it."""
+    """The promise on automatic clearing, and the strictnesses (log-odds against a risk) that are tried for it."""
 
     max_miss_rate: float
     strictest: float

@@ -46,9 +46,11 @@ class Context:
         """The largest probability of being controlled or lacking a fact with which a row may be cleared."""
         return 1.0 / (1.0 + math.exp(self.strictness))
 
-    def clears(self, sure: float, least: float, scores: Scores) -> bool:
-        """Whether a row whose category or categories are so sure may be cleared."""
-        return sure >= least and scores.risk <= self.most_risk
+    def caution(self, scores: Scores) -> str:
+        """Why a row may not be cleared although its category is sure and no clause is met or open; nothing where it may."""
+        if scores.risk <= self.most_risk:
+            return ""
+        return f"worded like items of the lists: risk {scores.risk:.2f}, cleared up to {self.most_risk:.2f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +128,18 @@ def _about_none(scores: Scores, judged: Judged, context: Context) -> _Verdict:
         named = _of_likeliest(met, scores, book)
         return _review(NONE, named, (Reason.RULE_MODEL_CONFLICT,), book)
     failed = {book.clause(r.code).category for r in judged.clauses} | {item.category for item, _ in judged.unlisted}
-    if failed and all(r.truth == Truth.NOT_MET for r in judged.clauses):
-        # whatever of these categories it may be, its clauses are failed, or it is a neighbour that is not listed
-        sure = scores.probabilities[NONE] + sum(scores.probabilities[c] for c in failed)
-        if context.clears(sure, settings.not_controlled, scores):
-            return _Verdict(Outcome.UNRELATED, NONE)
-    if context.clears(scores.probabilities[NONE], settings.unrelated, scores):
+    all_failed = bool(failed) and all(r.truth == Truth.NOT_MET for r in judged.clauses)
+    # whatever of these categories it may be, its clauses are failed, or it is a neighbour that is not listed
+    sure = scores.probabilities[NONE] + (sum(scores.probabilities[c] for c in failed) if all_failed else 0.0)
+    is_sure = (all_failed and sure >= settings.not_controlled) or scores.probabilities[NONE] >= settings.unrelated
+    caution = context.caution(scores) if is_sure else ""
+    if is_sure and not caution:
         return _Verdict(Outcome.UNRELATED, NONE)
     open_ = [r for r in judged.clauses if r.truth == Truth.UNKNOWN and not r.pointed]
     # the best suggestion is still none; what is asked is what would decide if it were of the likeliest category
     other = _likeliest(set(book.labels) - {NONE}, scores)
-    return replace(_review(other, _of_likeliest(open_, scores, book), (_doubt(scores),), book), category=NONE)
+    asked = _review(other, _of_likeliest(open_, scores, book), (_doubt(scores),), book)
+    return replace(asked, category=NONE, note=caution)
 
 
 def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdict:
@@ -158,11 +161,13 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
         nowhere_open = all(r.truth == Truth.NOT_MET for r in judged.clauses)
         # where every clause that the text names is failed, it does not matter whether it is of the category or of none
         harmless = sure + (scores.probabilities[NONE] if nowhere_open else 0.0)
-        if context.clears(harmless, settings.not_controlled, scores):
+        is_sure = harmless >= settings.not_controlled
+        caution = context.caution(scores) if is_sure else ""
+        if is_sure and not caution:
             note = unlisted[0][0].reason_en if unlisted and not own else ""
             shown = tuple(e for _, found in unlisted for e in found)
             return _Verdict(Outcome.NOT_CONTROLLED, category, tuple(own), note=note, evidence=shown)
-        return _review(category, own, (_doubt(scores),), book)
+        return replace(_review(category, own, (_doubt(scores),), book), note=caution)
     elsewhere_open = [] if own or unlisted else _of_likeliest([r for r in judged.clauses if r.truth == Truth.UNKNOWN], scores, book)
     unknown = unknown or elsewhere_open
     reasons = [Reason.MISSING_FACT] if not any(r.crosses for r in unknown) else [Reason.NEAR_THRESHOLD]

@@ -18,7 +18,7 @@ class ClearingStep:
     Attributes
     ----------
     strictness : float
-        Log-odds added to the least probability of every answer that clears a row.
+        Log-odds that the model of risk gave at least against each row's being risky that was cleared.
     missed : int
         Risky rows (labelled controlled, or review because a fact is missing) that were cleared.
     missed_controlled : int
