@@ -19,6 +19,9 @@ _HARD_BREAK = re.compile(r"[;|\n!?]|(?<=[a-z]{5})(?<!pprox)\. (?=[a-z])|(?<=\))\
 _SPACED_HAN = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")  # 容 积, set wide in a column
 _LEFT, _RIGHT, _COMMA = 44, 30, 12  # characters looked at beside a figure, and what a comma in between counts as
 _GAP_LEFT, _GAP_RIGHT = 24, 6
+_BRACKET_END = re.compile(r"[^()\d;|\n]{0,16}\)[\s:=<>≤≥≈~]*(?:(?:of|为|是|is|不小于|不低于|大于|min\.?)\s*)?")  # what is left of a bracket
+_CONDITION = re.compile(r"(?:在|于|@|\b(?:at|under|bei|при|bajo)\s)\s*$")
+_CONDITION_END = re.compile(r"\s*(?:下|时|条件下|压力下)?\s*[:=≥>]*\s*(?:(?:为|是|达|of|is|was|不小于|不低于)\s*)?")
 _FILLERS = " :=<>≤≥≈~()[]"  # signs that do not count as distance between a word and its figure
 
 
@@ -55,9 +58,10 @@ class Namer:
         """The figures with their kinds, and the sides of blocks behind them."""
         named: list[Figure] = []
         for i, figure in enumerate(figures):
-            left_from = figures[i - 1].end if i else 0
+            before = figures[i - 1] if i else None
+            left_from = before.end if before else 0
             following = figures[i + 1] if i + 1 < len(figures) else None
-            kind, sign = (figure.kind, "") if figure.kind else self._kind(folded, figure, left_from, following)
+            kind, sign = (figure.kind, "") if figure.kind else self._kind(folded, figure, before, following)
             previous = named[-1] if named else None
             in_product = previous is not None and previous.product == figure.product != 0 and not figure.kind
             if previous and in_product and previous.kind in _DIAMETERS and kind in ("", previous.kind):
@@ -91,18 +95,21 @@ class Namer:
                 return replace(figure, kind=context.kind, low=figure.high if figure.sign == "<=" else figure.low)
         return figure
 
-    def _kind(self, folded: str, figure: Figure, left_from: int, following: Figure | None) -> tuple[str, str]:
+    def _kind(self, folded: str, figure: Figure, before: Figure | None, following: Figure | None) -> tuple[str, str]:
         """Kind of a figure, and the bound that stands in front of the word that names it: ``max. discharge current 15 A``."""
         cues = self._cues.of(figure.dimension)
         if cues is None:
             return "", ""
+        left_from = before.end if before else 0
         behind, gap_behind = self._by_word_behind(folded, figure, following, cues)
         left = _SPACED_HAN.sub("", folded[max(left_from, figure.start - _LEFT) : figure.start])
         cell = left[_last_break(left) :]
         if not cell.strip(_FILLERS):
-            return self._by_cell_before(left, cues) or behind, ""
+            return self._by_cell_before(left, cues) or self._before_condition(folded, figure, before, cues) or behind, ""
         found = cues.last(cell)
-        if found is None or (left_from and _belongs_to_previous(cell, found)):
+        if found is None:
+            return self._before_condition(folded, figure, before, cues) or behind, ""
+        if left_from and _belongs_to_previous(cell, found):
             return behind, ""
         kind, start, end = found
         between = cell[end:]
@@ -110,6 +117,24 @@ class Namer:
         if gap > _GAP_LEFT or (behind and gap_behind < gap) or kind in self._instead.get(behind, ()):
             return behind, ""
         return kind, next((sign for sign, pattern in self._of_noun.items() if pattern.search(cell[:start])), "")
+
+    def _before_condition(self, folded: str, figure: Figure, before: Figure | None, cues: Cues) -> str:
+        """The word before a figure of how it was measured: ``compaction density (220 MPa): 2.6 g/cm3``, ``在220MPa下为2.6``."""
+        if before is None or before.dimension == figure.dimension:
+            return ""
+        if _BRACKET_END.fullmatch(folded, before.end, figure.start):
+            opened = folded.rfind("(", max(0, before.end - _LEFT), before.end)
+            end = -1 if ")" in folded[opened : before.end] else opened
+        else:
+            joint = _CONDITION_END.fullmatch(folded, before.end, figure.start)
+            found = _CONDITION.search(folded[max(0, before.start - _GAP_RIGHT) : before.start]) if joint else None
+            end = max(0, before.start - _GAP_RIGHT) + found.start() if found else -1
+        if end < 0:
+            return ""
+        name = folded[max(0, end - _LEFT) : end]
+        cell = name[_last_break(name) :].rstrip()
+        cue = cues.last(cell)
+        return cue[0] if cue and cue[2] == len(cell) else ""
 
     def _by_word_behind(self, folded: str, figure: Figure, following: Figure | None, cues: Cues) -> tuple[str, int]:
         """Kind by the word behind a figure, and its distance; none where the word stands right in front of the next figure."""
