@@ -29,6 +29,9 @@ _TRACE = (
     r"|百分之零点零[零一二三四五六七八九]+|(?:十|百)?万分之[一二三四五六七八九十]{1,3})(?![\d.,]*\d)"
     rf"(?:\s?(?:wt\.?\s?)?(?:%|ppm|ppb)|(?!\s?{_AMOUNT}))"
 )
+# a limit that is not reached: "Dy < 0.005, Tb < 0.005 (not detected)"
+_LIMIT = r"[<≤]\s?\d[\d.,]*\d\s?(?:(?:wt|mass|мас|gew)\.?\s?)?(?:%|ppm)?"
+_LIMIT_IN_LIST = re.compile(rf"^\s*{_LIMIT}")
 _FIGURE = re.compile(r"\s*[:=]?\s*\d")  # a content of its own: "no Dy, Tb 0.4 %"
 _LIST_REACH = r"[^\u3002\uff0c\uff1b\uff1a,;:\n的]{0,60}"  # a denied Chinese list goes to the end of its clause, or to a 的
 _COMMA = "\u3001"
@@ -129,7 +132,7 @@ class NegationReader:
             re.compile(rf"\s*{joints}\s*"),
             re.compile(verdict.replace(re.escape("#"), _NUMBER)),
             re.compile(rf"[:=]?\s?(?:(?:{any_of([normalise(w).folded for w in negation.at_most])})\s?)?{_TRACE}"),
-            re.compile(rf"(?:[\s,:：(\"“”„']|{between})*$" if negation.between else r"\s*$"),
+            re.compile(rf"(?:[\s,，:：()（）\"“”„']|{_LIMIT}|{between})*$" if negation.between else r"\s*$"),
             re.compile(rf"[\s,]*{any_of([normalise(w).folded for w in (*negation.joints, *negation.members)])}\s*"),
             self._lists,
         )
@@ -278,6 +281,8 @@ class NegationReader:
         """Whether what stands between two members joins them in a list."""
         between = text[start:end]
         signs = original[start:end].strip()
+        if several:
+            between, signs = _LIMIT_IN_LIST.sub("", between), _LIMIT_IN_LIST.sub("", signs)
         return (
             not between.strip()
             or all(c in _LISTED for c in signs)
