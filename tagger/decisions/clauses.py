@@ -27,7 +27,7 @@ _ASIDE = 20  # characters
 _SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
 _PURPOSE_REACH = 32  # characters in front of or behind a mention in which the word is that says that it names a use
 _STOPS = "\u3002\uff0c\uff1b\uff1a,;.:\n"
-_PURPOSE_BEHIND = re.compile(rf"[^{_STOPS}]{{0,10}}用(?:[{_STOPS}]|料|$)")
+_PURPOSE_BEHIND = re.compile(rf"[^{_STOPS}\s]{{0,10}}(?:用(?:[{_STOPS}]|料|$)|专用|專用)|\s+(?:wheel\s|tool\s)?grade\b", re.IGNORECASE)
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
@@ -242,7 +242,7 @@ class ClauseJudge:
             stated = []
         if stated and denied and condition.aside and _is_aside(text, max(t.span.end for t in (*named, *stated[:1])), denied):
             denied = []
-        if stated and condition.purpose:  # "epitaxial wafers for photodiodes"
+        if condition.purpose:  # "epitaxial wafers for photodiodes"
             denied = [t for t in denied if not all(self._is_purpose(facts, d.span, said.spans) for d in terms[t.concept])]
         if not stated:
             denied += [said.denied[c][0] for c in condition.any_of if c in said.denied]

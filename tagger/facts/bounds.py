@@ -16,6 +16,7 @@ TOLERANCE = r"±|\+\s?/\s?-|\+-"
 _BETWEEN = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0:("
 _LEFT = 28  # characters in front of a number in which a word that makes it a bound may stand
 TOLERANCE_IN_FRONT = re.compile(rf"(?:{TOLERANCE}|正负|plus[\s/-]?(?:or\s)?minus)\s*$")
+_LAST_NARROW = "\u2e7f"
 _OF_THE_NEXT = re.compile(r"(?<=[a-z.])\s*:?\s*\d")  # "5 Ah max. 70 g": the word belongs to the figure behind it
 _WIDTH = re.compile(rf"\+?(?:{TOLERANCE})")
 
@@ -37,6 +38,8 @@ class BoundReader:
         # the last two characters of each word: most figures have none of them in front, and need no pattern
         self._last = {word[-2:] for c in quantities.comparator for word in c.before}
         self._after = {c.sign: re.compile(rf"\s?\(?(?:{any_of(c.after)})") for c in quantities.comparator if c.after}
+        wide = [w for c in quantities.comparator for w in c.after if w[0] > _LAST_NARROW]
+        self._of_the_last = re.compile(rf"[0-9a-z%)]\s?(?:{any_of(wide)})\s?$")  # 10N以上13N以下
         self._passing = re.compile(rf"(?:(?<!\d)-|{any_of(quantities.words.passing)}\s*[:=]?)\s?$")
         self._about = next((c.share for c in quantities.comparator if c.sign == "~"), 0.0)
 
@@ -93,7 +96,7 @@ class BoundReader:
 
     def _comparator(self, folded: str, before: str, number_end: int, end: int) -> tuple[str, int]:
         """The bound that words beside a figure make it, and where the figure then ends."""
-        sign = self._sign_in_front(before)
+        sign = "" if self._of_the_last.search(before) else self._sign_in_front(before)
         if sign:
             return sign, end
         if folded[number_end : number_end + 1] == "+" or re.match(r"\+(?![\s/]*\d)", folded[end : end + 3]):

@@ -77,6 +77,8 @@ class QuantityReader:
         signs = rf"\+?(?:{TOLERANCE})|{any_of(words.range)}|{any_of(words.list)}"
         self._separator = re.compile(rf"\s*(?P<sign>{signs})\s*(?:[ø(φ<≤≥>≈±]\s*)?")
         self._range = re.compile(rf"(?:{TOLERANCE}|{any_of(words.range)})")
+        at_most = any_of(w for c in quantities.comparator if c.sign in ("<=", "<") for w in c.before)
+        self._but_at_most = re.compile(rf"\s*(?:,|、|且|但|并且|而且|and|but|und|aber|и|но|y|pero)?\s*(?:{at_most})?[\s:(]*")
         # "capacity" alone may be a vessel's or a cell's
         several = Counter(cue for cue, _ in {(normalise(c).folded, k.name_en) for k in quantities.kind for c in k.cues})
         unitless = ((normalise(cue).folded, k.name) for k in quantities.kind if k.unitless for cue in k.cues)
@@ -96,7 +98,7 @@ class QuantityReader:
             return ()
         special = self._notations.read(clean)
         found = _outside(numbers(_with_wide_commas_apart(clean), self._multipliers), special)
-        named = self._namer.named(clean.folded, self._figures(clean, found))
+        named = self._namer.named(clean.folded, self._between_bounds(clean.folded, self._figures(clean, found)))
         read = sorted([*special, *named], key=lambda f: (f.start, f.end, f.kind))
         quantities = [self._quantity(clean, f) for f in read]
         return (*quantities, *self._deriver.derive(quantities, clean))
@@ -123,6 +125,24 @@ class QuantityReader:
             last_end = max(f.end for f in made)
             at += taken
         return figures
+
+    def _between_bounds(self, folded: str, figures: Sequence[Figure]) -> list[Figure]:
+        """Two bounds that follow each other are one range: ``≥12N且≤15N``, ``min. 12 N, max. 15 N``, ``10N以上13N以下``."""
+        joined: list[Figure] = []
+        for figure in figures:
+            last = joined[-1] if joined else None
+            if (
+                last is not None
+                and last.dimension == figure.dimension == "force"
+                and last.sign in (">=", ">")
+                and figure.sign in ("<=", "<")
+                and last.low < figure.high
+                and self._but_at_most.fullmatch(folded, last.end, figure.start)
+            ):
+                joined[-1] = replace(last, end=figure.end, high=figure.high, open_high=figure.open_high, sign="")
+            else:
+                joined.append(figure)
+        return joined
 
     def _with_unit(self, clean: CleanText, numbers: Sequence[Number], at: int, last_end: int) -> tuple[list[Figure], int] | None:
         """A figure whose unit stands behind it, and how many numbers it takes."""
