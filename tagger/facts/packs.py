@@ -46,7 +46,11 @@ class PackReader:
         if energy is None and charge and voltage:
             energy = self._from_charge(voltage, self._charge(charge, voltage, parallel, clean, quantities), series)
         if mass and energy:
-            yield from self._per_mass(energy, mass)
+            found = list(self._per_mass(energy, mass))
+            stated = self._one(self._pack.energy, quantities)
+            if not found and stated:  # "10S1P 21700 4.0Ah, 144 Wh": too much for one cell, so it is the pack's
+                found = list(self._per_mass((stated, derivation([(stated, 1)])), mass))
+            yield from found
 
     def _count(self, kind: str, quantities: Sequence[Quantity]) -> float:
         return next((q.low for q in quantities if q.kind == kind), 0.0)

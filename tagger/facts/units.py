@@ -18,6 +18,7 @@ _RATED = ("mass", "volume", "length", "count", "pressure", "temperature")
 _IN_A_NAME = re.compile(r"\d|-[a-z]|/[a-z]")  # what behind a single letter makes it part of a name: 6A2, 4H-SiC, 40-20 S/D
 _MOTOR_FRAME = re.compile(r"(?:80|90|1[0136]0|112|132|180|2[0258]0|225|315|355)[lsm]$")  # YE3-180L-4: the frame of a motor
 _POLES = re.compile(r"-(?:[2468]|1[02])(?![\d.]|\s?l)")
+_CELL_TYPE = re.compile(r"(?:1[0-9]|2[0-9]|3[0-9]|4[0-9])\d{2,3}[a-z]?-\d{2}g$")  # INR21700-50G: no 50 grams
 _NAME_LETTERS = "ahsltcnkа"
 _NEXT_CELL = re.compile(r"\s*[;|\t]\s*")
 _CELL_END = re.compile(r"\s*(?:[;|\t\n]|$)")
@@ -99,6 +100,8 @@ class UnitFinder:
             if not glued and _digit(clean.folded, found.end):
                 return None  # a model name: ProBook 450 G5
             if glued and _MOTOR_FRAME.search(clean.folded, max(0, at - 3), found.end) and _POLES.match(clean.folded, found.end):
+                return None
+            if glued and clean.text[found.end - 1] == "G" and _CELL_TYPE.search(clean.folded, max(0, at - 9), found.end):
                 return None
             if clean.folded[found.end - 1] in _NAME_LETTERS and _IN_A_NAME.match(clean.folded, found.end):
                 return None
