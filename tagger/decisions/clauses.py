@@ -22,6 +22,7 @@ from tagger.rulebook import DENIED, FIGURE, Rulebook, concepts_of
 _SAME = 1e-9  # relative difference below which two figures are the same figure
 _BEHIND_REACH = 24  # characters behind a mention in which the noun of what is meant for it stands
 _JOINT = re.compile(r"[\s-]*(?:(?:&|\+|/|and|und|y|e|и|和|及|与|與|以及|및|や|と)\s*)?")  # "for filling & vacuum baking"
+_BRACKETED = re.compile(r"\s?[(\uff08][^()\uff08\uff09]{1,24}[)\uff09]")
 _POINTING_REACH = 160  # characters around a mention in which "for" and what stands between may be
 _ASIDE = 20  # characters
 _SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
@@ -208,6 +209,7 @@ class ClauseJudge:
         first = bisect_left(spans, Span(span.start - _POINTING_REACH, 0))
         near = spans[first : bisect_right(spans, Span(span.end + _POINTING_REACH, 0))]
         behind = [span.end, *(s.end for s in near if s.start >= span.end and self._is_beside(text, span.end, s.start))]
+        behind += [m.end() for end in behind if (m := _BRACKETED.match(text, end))]  # "反应罐（10m³）用"
         if any(self._pointed_by.match(text[end : end + _BEHIND_REACH].lower()) for end in behind):
             return True
         start = span.start

@@ -33,7 +33,7 @@ _VAGUE = "几数"  # 数十公斤, 几百升
 _ORDINAL = "第"
 _RANGE = re.compile(rf"(?:[到至~-]|乘以?)(?=[{_ANY}])")
 # Of one numeral and a unit of one character, only these are a figure: 三安 is a company, 第三方 a party, 三度 three times.
-_PLAIN_UNITS = "升吨米克寸吋"
+_PLAIN_UNITS = "升吨米克寸吋帕"
 _PIECE = re.compile(r"个(?=[a-z%])")  # 五十个ppm
 _APART = ",、"
 _LONGEST_NUMERAL = 20  # characters; a longer run is no number that anyone writes
