@@ -27,7 +27,7 @@ _ASIDE = 20  # characters
 _SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
 _PURPOSE_REACH = 32  # characters in front of or behind a mention in which the word is that says that it names a use
 _STOPS = "\u3002\uff0c\uff1b\uff1a,;.:\n"
-_PURPOSE_BEHIND = re.compile(rf"[^{_STOPS}]{{0,10}}用(?:[{_STOPS}]|料|$)")
+_PURPOSE_BEHIND = re.compile(rf"[^{_STOPS}]{{0,10}}用(?:[{_STOPS}]|料|$)|[^{_STOPS}\s]{{0,10}}用(?=\s)")
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
