@@ -420,6 +420,8 @@ class FigureWords(Strict):
     diameter: tuple[str, ...]
     passing: tuple[str, ...]
     at: tuple[str, ...]
+    under: tuple[str, ...]  # behind a condition of measurement: 220 MPa下
+    but: tuple[str, ...]  # between two bounds of one range: ≥12 N and ≤15 N
     head: tuple[str, ...]
     labels: dict[str, str]
     drawing_unit: str
@@ -524,6 +526,7 @@ class Pointing(Strict):
     before: tuple[str, ...]
     after: tuple[str, ...]
     but_not: tuple[str, ...]
+    use_behind: tuple[str, ...]  # behind a mention that names a use, not the thing: 焊料用
     kinds: tuple[str, ...]
     ask_en: str
     ask_zh: str

@@ -10,11 +10,13 @@ import csv
 import datetime as dt
 import hashlib
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
@@ -54,6 +56,7 @@ LANGUAGES = ("en", "zh", "ja", "de", "ko", "ru", "es", "any")
 DENIED = "denied:"  # a concept "denied:<concept>" is in a text that denies the concept, as in "dysprosium not detected"
 FIGURE = "figure:"  # a concept "figure:<kind or dimension>" is in a text that holds such a figure
 MATCHES = ("any", "exact", "mask")
+_CHOICE = re.compile(r"\{([^{}]*)\}")
 LEXICON_COLUMNS = ["concept", "lang", "term", "match", "note"]
 COLUMNS = ("origin", "value_share", "destination", "end_use")  # what a row may say of the trade
 T = TypeVar("T")
@@ -377,9 +380,29 @@ class _Reader:
             if fault:
                 self.faults.append(f"{name}: line {number}: {fault}")
                 continue
-            concept, lang, term, match, note = cells
-            terms.append(LexiconTerm(concept=concept, lang=lang, term=term, match=match, category=path.stem, note=note))
+            concept, lang, pattern, match, note = cells
+            terms += [
+                LexiconTerm(concept=concept, lang=lang, term=term, match=match, category=path.stem, note=note)
+                for term in spelled_out(pattern)
+            ]
         return terms
+
+
+def spelled_out(pattern: str) -> list[str]:
+    """All terms that a cell of the lexicon stands for: one of each choice in braces.
+
+    Examples
+    --------
+    >>> spelled_out("{dysprosium|terbium} or {lanthanum|cerium}")[1:3]
+    ['dysprosium or cerium', 'terbium or lanthanum']
+    >>> spelled_out("N52 {disc|ring}s"), spelled_out("ball mill")
+    (['N52 discs', 'N52 rings'], ['ball mill'])
+    """
+    if "{" not in pattern:
+        return [pattern]
+    pieces = _CHOICE.split(pattern)  # every second one is a choice
+    choices = [piece.split("|") if n % 2 else [piece] for n, piece in enumerate(pieces)]
+    return ["".join(choice) for choice in product(*choices)]
 
 
 def _lexicon_fault(cells: list[str]) -> str:
@@ -393,7 +416,9 @@ def _lexicon_fault(cells: list[str]) -> str:
         return f"lang {lang!r} is none of {', '.join(LANGUAGES)}"
     if match not in MATCHES:
         return f"match {match!r} is none of {', '.join(MATCHES)}"
-    return "" if term.strip() else "term is empty"
+    if set("{}") & set(_CHOICE.sub("", term)):
+        return f"term {term!r} has a brace without its other one"
+    return "" if all(spelled.strip() for spelled in spelled_out(term)) else "term is empty"
 
 
 def _key_path(raw: Any, loc: tuple[int | str, ...]) -> str:

@@ -28,7 +28,6 @@ _ASIDE = 20  # characters
 _SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
 _PURPOSE_REACH = 32  # characters in front of or behind a mention in which the word is that says that it names a use
 _STOPS = "\u3002\uff0c\uff1b\uff1a,;.:\n"
-_PURPOSE_BEHIND = re.compile(rf"[^{_STOPS}\s]{{0,10}}(?:用(?:[{_STOPS}]|料|$)|专用|專用)|\s+(?:wheel\s|tool\s)?grade\b", re.IGNORECASE)
 _FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
@@ -98,6 +97,7 @@ class ClauseJudge:
             rf"(?:(?:^|[^\w])(?:{_words(book.pointing.before)})\s[^,.;:]*"
             rf"|(?:{_words(book.pointing.before, wide=True)})[^{_STOPS}]*)$"
         )
+        self._purpose_behind = _use_behind(book.pointing.use_behind)
         but_not = _words(book.pointing.but_not, wide=True)
         self._pointed_by = re.compile(
             rf"\s?(?!{but_not})(?:{_words(book.pointing.after, wide=True)})"
@@ -224,8 +224,8 @@ class ClauseJudge:
     def _is_purpose(self, facts: Facts, span: Span, spans: Sequence[Span]) -> bool:
         """Whether a mention names a use, other words between: ``for short-wave photodiodes``, ``高速晶体管试制用``."""
         text = facts.clean.original
-        before, after = text[max(0, span.start - _PURPOSE_REACH) : span.start].lower(), text[span.end : span.end + _PURPOSE_REACH]
-        if self._purpose_before.search(before) or _PURPOSE_BEHIND.match(after):
+        before, after = text[max(0, span.start - _PURPOSE_REACH) : span.start], text[span.end : span.end + _PURPOSE_REACH]
+        if self._purpose_before.search(before.lower()) or self._purpose_behind.match(after.lower()):
             return True
         return self._is_pointed(facts, span, spans)
 
@@ -457,6 +457,12 @@ def _words(words: Iterable[str], *, wide: bool = False) -> str:
     """Alternation of the words that are written with (or, ``wide``, without) spaces between words."""
     chosen = [w for w in words if (ord(w[0]) >= _FIRST_WIDE) == wide]
     return "|".join(sorted(map(re.escape, chosen), key=len, reverse=True)) or "(?!)"
+
+
+def _use_behind(words: Sequence[str]) -> re.Pattern[str]:
+    """What stands behind a mention that names a use: ``焊料用。``, ``绳锯专用``, ``edging wheel grade``."""
+    short, longer = _words([w for w in words if len(w) == 1], wide=True), _words([w for w in words if len(w) > 1], wide=True)
+    return re.compile(rf"[^{_STOPS}\s]{{0,10}}(?:(?:{short})(?=[{_STOPS}\s]|$)|{longer})|\s+(?:{_words(words)})(?!\w)")
 
 
 def _concepts_used(book: Rulebook) -> frozenset[str]:

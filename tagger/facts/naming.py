@@ -19,9 +19,7 @@ _HARD_BREAK = re.compile(r"[;|\n!?]|(?<=[a-z]{5})(?<!pprox)\. (?=[a-z])|(?<=\))\
 _SPACED_HAN = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")  # 容 积, set wide in a column
 _LEFT, _RIGHT, _COMMA = 44, 30, 12  # characters looked at beside a figure, and what a comma in between counts as
 _GAP_LEFT, _GAP_RIGHT = 24, 6
-_BRACKET_END = re.compile(r"[^()\d;|\n]{0,16}\)[\s:=<>≤≥≈~]*(?:(?:of|为|是|is|不小于|不低于|大于|min\.?)\s*)?")  # what is left of a bracket
-_CONDITION = re.compile(r"(?:在|于|@|\b(?:at|under|bei|при|bajo)\s)\s*$")
-_CONDITION_END = re.compile(r"\s*(?:下|时|条件下|压力下)?\s*[:=≥>]*\s*(?:(?:为|是|达|of|is|was|不小于|不低于)\s*)?")
+_SIGNS = r"[\s:=<>≤≥≈~]*"
 _FILLERS = " :=<>≤≥≈~()[]"  # signs that do not count as distance between a word and its figure
 
 
@@ -44,8 +42,16 @@ class Namer:
         self._list = re.compile(rf"\s*{any_of(quantities.words.list)}\s*")
         self._contexts = [(c, re.compile(any_of(c.words)), re.compile(any_of(c.without))) for c in quantities.context]
         self._at = re.compile(rf"\s*\(?\s*(?:{any_of(quantities.words.at)})\s*")
+        saying = rf"{_SIGNS}(?:{any_of((*quantities.words.saying, *self._bounds(quantities)))}\s*)?{_SIGNS}"
+        self._bracket_end = re.compile(rf"[^()\d;|\n]{{0,16}}\){saying}")  # what is left of a bracket
+        self._condition = re.compile(rf"(?:{any_of(quantities.words.at)})\s*$")
+        self._condition_end = re.compile(rf"\s*(?:{any_of(quantities.words.under)})?{saying}")
         self._instead = {k.name: k.instead_of for k in quantities.kind if k.instead_of}
         self._sides = next((k.sides for k in quantities.kind if k.sides), ())
+
+    @staticmethod
+    def _bounds(quantities: QuantityFile) -> list[str]:
+        return [word for c in quantities.comparator for word in c.before]
 
     def ends_at(self, folded: str, at: int, dimension: str) -> bool:
         """Whether a word that names a figure of the dimension is glued to the number at a place: ``Dy0.36%``."""
@@ -122,12 +128,12 @@ class Namer:
         """The word before a figure of how it was measured: ``compaction density (220 MPa): 2.6 g/cm3``, ``在220MPa下为2.6``."""
         if before is None or before.dimension == figure.dimension:
             return ""
-        if _BRACKET_END.fullmatch(folded, before.end, figure.start):
+        if self._bracket_end.fullmatch(folded, before.end, figure.start):
             opened = folded.rfind("(", max(0, before.end - _LEFT), before.end)
             end = -1 if ")" in folded[opened : before.end] else opened
         else:
-            joint = _CONDITION_END.fullmatch(folded, before.end, figure.start)
-            found = _CONDITION.search(folded[max(0, before.start - _GAP_RIGHT) : before.start]) if joint else None
+            joint = self._condition_end.fullmatch(folded, before.end, figure.start)
+            found = self._condition.search(folded[max(0, before.start - _GAP_RIGHT) : before.start]) if joint else None
             end = max(0, before.start - _GAP_RIGHT) + found.start() if found else -1
         if end < 0:
             return ""

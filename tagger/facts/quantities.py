@@ -78,7 +78,7 @@ class QuantityReader:
         self._separator = re.compile(rf"\s*(?P<sign>{signs})\s*(?:[ø(φ<≤≥>≈±]\s*)?")
         self._range = re.compile(rf"(?:{TOLERANCE}|{any_of(words.range)})")
         at_most = any_of(w for c in quantities.comparator if c.sign in ("<=", "<") for w in c.before)
-        self._but_at_most = re.compile(rf"\s*(?:,|、|且|但|并且|而且|and|but|und|aber|и|но|y|pero)?\s*(?:{at_most})?[\s:(]*")
+        self._but_at_most = re.compile(rf"\s*(?:{any_of(words.but)})?\s*(?:{at_most})?[\s:(]*")
         # "capacity" alone may be a vessel's or a cell's
         several = Counter(cue for cue, _ in {(normalise(c).folded, k.name_en) for k in quantities.kind for c in k.cues})
         unitless = ((normalise(cue).folded, k.name) for k in quantities.kind if k.unitless for cue in k.cues)
