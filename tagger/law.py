@@ -437,6 +437,8 @@ class DecisionSettings(Strict):
     controlled: float
     not_controlled: float
     unrelated: float
+    none_beside: float
+    sure_weight: float
     conflict: float
     near_threshold: float
     listed_value: float
@@ -454,7 +456,7 @@ class ConformalSettings(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearingSettings(Strict):
-    """The promise on automatic clearing, and the strictnesses (log-odds against a risk) that are tried for it."""
+    """The promise on automatic clearing, and the strictnesses (log-odds) that are tried for it."""
 
     max_miss_rate: float
     strictest: float

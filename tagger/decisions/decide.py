@@ -7,7 +7,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from tagger.decisions.clauses import Judged
 from tagger.decisions.remarks import remark_otherwise_zh, remark_zh
@@ -18,6 +18,7 @@ from tagger.rulebook import Rulebook
 NONE = "none"
 _SCRIPTS = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "CYRILLIC", "GREEK", "DIGIT")
 _MOST_QUESTIONS = 6
+_LEAST = 1e-9  # a probability is at least so far from 0 and 1 where its log-odds are taken
 _READABLE = Question("Please supply the description as readable text.", "请提供可读的商品描述文字。")
 
 
@@ -25,7 +26,7 @@ _READABLE = Question("Please supply the description as readable text.", "请提�
 class Context:
     """What every decision of a run shares.
 
-    ``strictness`` is how large the log-odds must be that a row is harmless before it is cleared, for the promise of
+    ``strictness`` is how assured the model must be that a row is harmless before it is cleared, for the promise of
     ``max_miss_rate``; see :class:`tagger.scores.clearing.Clearing`.
     """
 
@@ -41,16 +42,23 @@ class Context:
         """Thresholds of the decisions."""
         return self.book.settings.decision
 
-    @cached_property
-    def most_risk(self) -> float:
-        """The largest probability of being controlled or lacking a fact with which a row may be cleared."""
-        return 1.0 / (1.0 + math.exp(self.strictness))
+    def assurance(self, sure: float, scores: Scores) -> float:
+        """How assured the model is that a row is harmless: the log-odds against its risk, and some of those of its category."""
+        return self.settings.sure_weight * _log_odds(sure) - _log_odds(scores.risk)
 
-    def caution(self, scores: Scores) -> str:
-        """Why a row may not be cleared although its category is sure and no clause is met or open; nothing where it may."""
-        if scores.risk <= self.most_risk:
+    def caution(self, sure: float, scores: Scores) -> str:
+        """Why a row may not be cleared although its category is sure and no clause is met or open; nothing where it may.
+
+        ``sure`` is the probability of the category, or of those that count as one here.
+        """
+        if self.assurance(sure, scores) >= self.strictness:
             return ""
-        return f"worded like items of the lists: risk {scores.risk:.2f}, cleared up to {self.most_risk:.2f}"
+        return f"worded like items of the lists: risk {scores.risk:.2f} at a category of {sure:.2f}, too much for the promise"
+
+
+def _log_odds(probability: float) -> float:
+    inside = min(max(probability, _LEAST), 1.0 - _LEAST)
+    return math.log(inside / (1.0 - inside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +139,8 @@ def _about_none(scores: Scores, judged: Judged, context: Context) -> _Verdict:
     all_failed = bool(failed) and all(r.truth == Truth.NOT_MET for r in judged.clauses)
     # whatever of these categories it may be, its clauses are failed, or it is a neighbour that is not listed
     sure = scores.probabilities[NONE] + (sum(scores.probabilities[c] for c in failed) if all_failed else 0.0)
-    is_sure = (all_failed and sure >= settings.not_controlled) or scores.probabilities[NONE] >= settings.unrelated
-    caution = context.caution(scores) if is_sure else ""
+    is_sure = sure >= settings.unrelated
+    caution = context.caution(sure, scores) if is_sure else ""
     if is_sure and not caution:
         return _Verdict(Outcome.UNRELATED, NONE)
     open_ = [r for r in judged.clauses if r.truth == Truth.UNKNOWN and not r.pointed]
@@ -149,7 +157,7 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
     own = _of(category, judged.clauses, book)
     met = [r for r in own if r.truth == Truth.MET]
     if met:
-        if sure >= settings.controlled:
+        if sure >= settings.controlled and scores.probabilities[NONE] <= settings.none_beside:
             return _Verdict(Outcome.CONTROLLED, category, tuple(met))
         return _review(category, met, (_doubt(scores),), book)
     elsewhere = _met_elsewhere(own, scores, judged, context)
@@ -162,7 +170,7 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
         # where every clause that the text names is failed, it does not matter whether it is of the category or of none
         harmless = sure + (scores.probabilities[NONE] if nowhere_open else 0.0)
         is_sure = harmless >= settings.not_controlled
-        caution = context.caution(scores) if is_sure else ""
+        caution = context.caution(harmless, scores) if is_sure else ""
         if is_sure and not caution:
             note = unlisted[0][0].reason_en if unlisted and not own else ""
             shown = tuple(e for _, found in unlisted for e in found)
@@ -175,8 +183,8 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
         reasons.append(Reason.MISSING_FACT)
     if elsewhere_open:
         reasons.append(Reason.AMBIGUOUS_CATEGORY)
-    elif sure < settings.not_controlled:
-        reasons.append(_doubt(scores))
+    elif len(scores.labels) != 1:
+        reasons.append(Reason.AMBIGUOUS_CATEGORY)
     return _review(category, unknown, tuple(reasons), book)
 
 

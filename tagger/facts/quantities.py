@@ -133,7 +133,7 @@ class QuantityReader:
             last = joined[-1] if joined else None
             if (
                 last is not None
-                and last.dimension == figure.dimension == "force"
+                and last.dimension == figure.dimension
                 and last.sign in (">=", ">")
                 and figure.sign in ("<=", "<")
                 and last.low < figure.high

@@ -18,7 +18,7 @@ class ClearingStep:
     Attributes
     ----------
     strictness : float
-        Log-odds that the model of risk gave at least against each row's being risky that was cleared.
+        Least assurance, in log-odds, that a cleared row is harmless; see :meth:`tagger.decisions.decide.Context.assurance`.
     missed : int
         Risky rows (labelled controlled, or review because a fact is missing) that were cleared.
     missed_controlled : int
