@@ -181,9 +181,7 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
     reasons = [Reason.MISSING_FACT] if not any(r.crosses for r in unknown) else [Reason.NEAR_THRESHOLD]
     if any(r.crosses for r in unknown) and any(not r.crosses for r in unknown):
         reasons.append(Reason.MISSING_FACT)
-    if elsewhere_open:
-        reasons.append(Reason.AMBIGUOUS_CATEGORY)
-    elif len(scores.labels) != 1:
+    if elsewhere_open or len(scores.labels) != 1:
         reasons.append(Reason.AMBIGUOUS_CATEGORY)
     return _review(category, unknown, tuple(reasons), book)
 

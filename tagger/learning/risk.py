@@ -27,7 +27,7 @@ class RiskRecipe:
     inverse_regularisation: float = 10.0
     iterations: int = 300
     tolerance: float = 1e-4
-    network: NetworkRecipe = field(default_factory=lambda: NetworkRecipe(hidden=64))
+    network: NetworkRecipe = field(default_factory=lambda: NetworkRecipe(hidden=64, epochs=5))
     logit_scale: float = 0.5  # of the categories' calibrated logits
 
 
