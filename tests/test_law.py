@@ -115,7 +115,7 @@ def test_all_faults_of_all_files_are_reported_together(copy: Path) -> None:
         ("controls/clauses_cell_equipment.toml", 'code = "3B901.a.2"', 'code = "3B901.a.1"', "clause[3B901.a.1]: stands twice"),
         ("controls/rules.toml", 'announcement = "2025-61"', 'announcement = "2025-00"', "unknown announcement 2025-00"),
         ("quantities.toml", 'dimension = "specific_energy"', 'dimension = "warmth"', "unknown dimension warmth"),
-        ("settings.toml", "controlled = 0.70", "controlled = 0.70\nmagic = 1", "decision.magic"),
+        ("settings.toml", "controlled = 0.50", "controlled = 0.50\nmagic = 1", "decision.magic"),
         ("categories.toml", "[[category]]", "[[category", "not valid TOML"),
     ],
 )

@@ -170,7 +170,7 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
         # where every clause that the text names is failed, it does not matter whether it is of the category or of none
         harmless = sure + (scores.probabilities[NONE] if nowhere_open else 0.0)
         is_sure = harmless >= settings.not_controlled
-        caution = context.caution(harmless, scores) if is_sure else ""
+        caution = context.caution(harmless, scores) if is_sure and not _is_told(own, settings) else ""
         if is_sure and not caution:
             note = unlisted[0][0].reason_en if unlisted and not own else ""
             shown = tuple(e for _, found in unlisted for e in found)
@@ -184,6 +184,12 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
     if elsewhere_open or len(scores.labels) != 1:
         reasons.append(Reason.AMBIGUOUS_CATEGORY)
     return _review(category, unknown, tuple(reasons), book)
+
+
+def _is_told(own: Sequence[ClauseResult], settings: DecisionSettings) -> bool:
+    """Whether figures well outside every clause, or a user's assumption, tell what the wording can only suspect."""
+    outside = [r.margin is not None and r.margin < -settings.near_threshold for r in own]
+    return bool(own) and (all(outside) or any(r.assumptions for r in own))
 
 
 def _met_elsewhere(own: Sequence[ClauseResult], scores: Scores, judged: Judged, context: Context) -> _Verdict | None:
