@@ -387,13 +387,13 @@ def show_clearing(console: Console, clearing: Clearing) -> None:
     """Print what a calibration promises, and what other promises would cost in rows for a person."""
     console.print(clearing.tell(), soft_wrap=True)
     table = Table(title=f"{clearing.rows:,} calibration rows, {clearing.risky:,} of them controlled or open", title_justify="left")
-    for name in ("strictness", "cleared of these", "surely controlled", "upper 95 % bound", "rows for a person"):
+    for name in ("gate", "strictness", "cleared of these", "surely controlled", "upper 95 % bound", "rows for a person"):
         table.add_column(name, justify="right")
     last = None
     for step in clearing.steps:
-        figures = (step.missed, step.review)
+        figures = (step.gate, step.missed, step.review)
         if figures != last:  # steps that change nothing are left out
             missed = (f"{step.missed:,}", f"{step.missed_controlled:,}", f"{step.upper95:.2%}")
-            table.add_row(f"{step.strictness:g}", *missed, f"{step.review / clearing.rows:.1%}")
+            table.add_row("on" if step.gate else "off", f"{step.strictness:g}", *missed, f"{step.review / clearing.rows:.1%}")
         last = figures
     console.print(table)

@@ -439,6 +439,7 @@ class DecisionSettings(Strict):
     unrelated: float
     none_beside: float
     sure_weight: float
+    told_weight: float
     conflict: float
     near_threshold: float
     listed_value: float
@@ -462,6 +463,7 @@ class ClearingSettings(Strict):
     strictest: float
     laxest: float
     step: float
+    gate_from: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,8 @@ class Tagger:
     max_miss_rate : float, optional
         Share of controlled items that may be cleared automatically, with 95 % confidence; the model's own promise by default.
     gate : bool, optional
-        Whether the gate settles everyday goods before the full road; as ``settings.toml`` says by default.
+        Whether the gate settles everyday goods before the full road; as ``settings.toml`` says by default. A promise that is
+        stricter than what the gate itself lets pass turns it off.
 
     Raises
     ------
@@ -89,7 +90,7 @@ class Tagger:
             book, self.as_of, model.model_id, self.assumptions.id, self.clearing.strictness, self.clearing.max_miss_rate
         )
         self._settler = self._settled = None
-        if model.gate is not None and (book.settings.gate.on if gate is None else gate):
+        if model.gate is not None and self.clearing.gate and (book.settings.gate.on if gate is None else gate):
             self._settler = Settler(model.gate, StrongRows(book, self._facts.terms))
             self._settled = settled(model.gate, self._context)
 

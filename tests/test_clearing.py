@@ -44,7 +44,7 @@ def test_the_shipped_promise_is_what_the_calibration_rows_say(tagger: Tagger, ca
     assert clearing.rules_id == tagger.book.rules_id
     answers = tagger.tag_many(e.text for e in calibration)
     missed = sum(d.outcome in CLEARED and e in risky(calibration) for e, d in zip(calibration, answers, strict=True))
-    (step,) = [s for s in clearing.steps if s.strictness == clearing.strictness]
+    (step,) = [s for s in clearing.steps if (s.strictness, s.gate) == (clearing.strictness, True)]
     assert (step.missed, step.review) == (missed, sum(d.outcome == "review" for d in answers))
     assert step.upper95 == pytest.approx(upper_bound(missed, clearing.risky))
     assert step.upper95 <= clearing.max_miss_rate
@@ -52,8 +52,8 @@ def test_the_shipped_promise_is_what_the_calibration_rows_say(tagger: Tagger, ca
 
 def test_a_stricter_promise_turns_cleared_rows_into_review_and_nothing_else(tagger: Tagger, calibration: list[Example]) -> None:
     texts = [e.text for e in calibration][::3]
-    (now,) = [s for s in tagger.clearing.steps if s.strictness == tagger.clearing.strictness]
-    least = max(s.upper95 for s in tagger.clearing.steps if s.missed <= now.missed / 2)
+    (now,) = [s for s in tagger.clearing.steps if (s.strictness, s.gate) == (tagger.clearing.strictness, True)]
+    least = max(s.upper95 for s in tagger.clearing.steps if s.gate and s.missed <= now.missed * 0.7)
     strict = Tagger(tagger.book, tagger.model, DAY, max_miss_rate=least)
     assert strict.clearing.strictness > tagger.clearing.strictness
     changed = 0
@@ -104,6 +104,15 @@ def odds(probability: float) -> float:
 def test_a_promise_that_the_rows_cannot_carry_is_refused(tagger: Tagger, rate: float, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Tagger(tagger.book, tagger.model, DAY, max_miss_rate=rate)
+
+
+def test_a_promise_stricter_than_the_gate_is_kept_without_it(tagger: Tagger) -> None:
+    assert tagger.settled is not None
+    strict = Tagger(tagger.book, tagger.model, DAY, max_miss_rate=0.01)
+    assert (strict.clearing.gate, strict.settled) == (False, None)
+    assert "the gate is off" in strict.clearing.tell()
+    assert strict.settles(["Ladies leather wallet with coin pocket, brown"]) == [False]
+    assert strict.tag("Ladies leather wallet with coin pocket, brown").outcome == "unrelated"
 
 
 def test_a_promise_holds_for_its_rulebook_alone(tagger: Tagger) -> None:

@@ -46,12 +46,12 @@ class Context:
         """How assured the model is that a row is harmless: the log-odds against its risk, and some of those of its category."""
         return self.settings.sure_weight * _log_odds(sure) - _log_odds(scores.risk)
 
-    def caution(self, sure: float, scores: Scores) -> str:
+    def caution(self, sure: float, scores: Scores, told: float = 0.0) -> str:
         """Why a row may not be cleared although its category is sure and no clause is met or open; nothing where it may.
 
-        ``sure`` is the probability of the category, or of those that count as one here.
+        ``sure`` is the probability of the category, or of those that count as one here; ``told`` is added to the assurance.
         """
-        if self.assurance(sure, scores) >= self.strictness:
+        if self.assurance(sure, scores) + told >= self.strictness:
             return ""
         return f"worded like items of the lists: risk {scores.risk:.2f} at a category of {sure:.2f}, too much for the promise"
 
@@ -170,7 +170,7 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
         # where every clause that the text names is failed, it does not matter whether it is of the category or of none
         harmless = sure + (scores.probabilities[NONE] if nowhere_open else 0.0)
         is_sure = harmless >= settings.not_controlled
-        caution = context.caution(harmless, scores) if is_sure and not _is_told(own, settings) else ""
+        caution = context.caution(harmless, scores, _told(own, settings)) if is_sure else ""
         if is_sure and not caution:
             note = unlisted[0][0].reason_en if unlisted and not own else ""
             shown = tuple(e for _, found in unlisted for e in found)
@@ -186,10 +186,12 @@ def _about_category(scores: Scores, judged: Judged, context: Context) -> _Verdic
     return _review(category, unknown, tuple(reasons), book)
 
 
-def _is_told(own: Sequence[ClauseResult], settings: DecisionSettings) -> bool:
-    """Whether figures well outside every clause, or a user's assumption, tell what the wording can only suspect."""
+def _told(own: Sequence[ClauseResult], settings: DecisionSettings) -> float:
+    """Assurance from what the text or its user tells of an item whose clauses are failed, where wording can only suspect."""
+    if any(r.assumptions for r in own):
+        return math.inf  # the risk stands for what a text leaves out, and a user's assumption has told it
     outside = [r.margin is not None and r.margin < -settings.near_threshold for r in own]
-    return bool(own) and (all(outside) or any(r.assumptions for r in own))
+    return settings.told_weight if outside and all(outside) else 0.0
 
 
 def _met_elsewhere(own: Sequence[ClauseResult], scores: Scores, judged: Judged, context: Context) -> _Verdict | None:

@@ -215,7 +215,7 @@ def measure_clearing(corpus: Corpus, model: Model, book: Rulebook) -> Clearing:
     corpus : Corpus
         Rows that the model was not fitted on, as the user's own would be.
     model : Model
-        Its gate counts as well: what it settles is cleared at every strictness.
+        Its gate counts as well: what it settles is cleared at every strictness; all is also measured without it.
     book : Rulebook
 
     Returns
@@ -225,10 +225,13 @@ def measure_clearing(corpus: Corpus, model: Model, book: Rulebook) -> Clearing:
     """
     wanted = book.settings.clearing
     count = round((wanted.strictest - wanted.laxest) / wanted.step)
-    answers = _Answers(corpus, corpus.scores(model), _settled(corpus, model, book))
-    steps = tuple(_step(wanted.strictest - i * wanted.step, answers, book) for i in range(count + 1))
+    strictnesses = [wanted.strictest - i * wanted.step for i in range(count + 1)]
+    scored = corpus.scores(model)
+    with_gate = _Answers(corpus, scored, _settled(corpus, model, book), gate=True)
+    without = _Answers(corpus, scored, [False] * len(scored), gate=False)
+    steps = tuple(_step(strictness, answers, book) for answers in (with_gate, without) for strictness in strictnesses)
     controlled = sum(e.decision == "controlled" for e in corpus.examples)
-    measured = Clearing(book.rules_id, len(corpus.examples), int(corpus.risky.sum()), controlled, steps)
+    measured = Clearing(book.rules_id, len(corpus.examples), int(corpus.risky.sum()), controlled, steps, gate_from=wanted.gate_from)
     try:
         return measured.promised(wanted.max_miss_rate)
     except UsageError:
@@ -242,6 +245,7 @@ class _Answers:
     corpus: Corpus
     scored: Sequence[Scores]
     settled: Sequence[bool]
+    gate: bool
 
 
 def _measured_gate(corpus: Corpus, model: Model, book: Rulebook) -> Gate | None:
@@ -269,4 +273,5 @@ def _step(strictness: float, answers: _Answers, book: Rulebook) -> ClearingStep:
     cleared = [e.decision for e, o in zip(corpus.examples, outcomes, strict=True) if o in CLEARED]
     missed = sum(label in RISKY for label in cleared)
     review = sum(o == Outcome.REVIEW for o in outcomes)
-    return ClearingStep(strictness, missed, cleared.count("controlled"), upper_bound(missed, int(corpus.risky.sum())), review)
+    upper95 = upper_bound(missed, int(corpus.risky.sum()))
+    return ClearingStep(strictness, missed, cleared.count("controlled"), upper95, review, answers.gate)

@@ -27,6 +27,8 @@ class ClearingStep:
         One-sided upper bound of Clopper and Pearson, at 95 %, for the share of risky items that are cleared.
     review : int
         Rows of all labels that went to a person.
+    gate : bool
+        Whether the gate settled rows before the full road.
     """
 
     strictness: float
@@ -34,11 +36,12 @@ class ClearingStep:
     missed_controlled: int
     upper95: float
     review: int
+    gate: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Clearing:
-    """The measured steps, the strictest first, and the one that is used where the user asks for nothing else.
+    """The measured steps, with the gate and without, the strictest first, and the one that is used where the user asks no other.
 
     Attributes
     ----------
@@ -52,6 +55,10 @@ class Clearing:
     max_miss_rate : float
         The promise behind ``strictness``; 1 where the rows carry none.
     strictness : float
+    gate_from : float
+        Promises below it are kept without the gate, which lets pass more than they allow; they are measured without it.
+    gate : bool
+        Whether the gate may settle rows under this promise.
     """
 
     rules_id: str = ""
@@ -61,6 +68,8 @@ class Clearing:
     steps: tuple[ClearingStep, ...] = ()
     max_miss_rate: float = 1.0
     strictness: float = 0.0
+    gate_from: float = 0.0
+    gate: bool = True
 
     def promised(self, max_miss_rate: float) -> Clearing:
         """The same measurement with the laxest strictness that carries a promise.
@@ -94,14 +103,16 @@ would be needed; give more labelled rows to `tagger calibrate`, or promise less
             raise UsageError(f"a miss rate of {max_miss_rate:g} is no share: give a number between 0 and 1, such as 0.01 for 1 %")
         if not self.steps:
             raise UsageError("the model was trained without calibration rows and promises nothing: run `tagger calibrate` first")
-        held = list(takewhile(lambda step: step.upper95 <= max_miss_rate, self.steps))
+        gate = max_miss_rate >= self.gate_from
+        steps = [step for step in self.steps if step.gate == gate]
+        held = list(takewhile(lambda step: step.upper95 <= max_miss_rate, steps))
         if not held:
             raise UsageError(
                 f"no promise of {100 * max_miss_rate:.3g} %: {self.risky} risky calibration rows carry "
-                f"{100 * self.steps[0].upper95:.3g} % at best, and {_needed(max_miss_rate)} without a miss would be needed; "
+                f"{100 * steps[0].upper95:.3g} % at best, and {_needed(max_miss_rate)} without a miss would be needed; "
                 "give more labelled rows to `tagger calibrate`, or promise less"
             )
-        return replace(self, max_miss_rate=max_miss_rate, strictness=held[-1].strictness)
+        return replace(self, max_miss_rate=max_miss_rate, strictness=held[-1].strictness, gate=gate)
 
     def promised_with(self, max_miss_rate: float, rules_id: str) -> Clearing:
         """A promise of the user's own; it holds only for the rulebook with which it was measured.
@@ -131,7 +142,8 @@ would be needed; give more labelled rows to `tagger calibrate`, or promise less
         >>> Clearing().tell()
         'promises nothing on what is cleared automatically'
         """
-        step = next((step for step in self.steps if step.strictness == self.strictness), None)
+        wanted = (self.strictness, self.gate)
+        step = next((step for step in self.steps if (step.strictness, step.gate) == wanted), None)
         if step is None or self.max_miss_rate >= 1:
             return "promises nothing on what is cleared automatically"
         return (
@@ -140,6 +152,7 @@ would be needed; give more labelled rows to `tagger calibrate`, or promise less
             f"(bound {100 * step.upper95:.2g} %), {step.missed_controlled} of the {self.controlled} whose text shows that they are "
             "controlled; "
             f"{100 * step.review / self.rows:.1f} % of all {self.rows} rows went to a person"
+            + ("" if self.gate else "; the gate is off, as it lets pass more than this")
         )
 
     def as_dict(self) -> dict[str, Any]:
