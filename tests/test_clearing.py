@@ -170,6 +170,15 @@ def test_rows_that_the_model_all_knows_make_it_no_surer(
     assert own.risk.slope <= tagger.model.risk.slope
 
 
+def test_rows_that_carry_no_promise_make_it_as_strict_as_it_can_be(
+    tmp_path: Path, calibration: list[Example], book: Rulebook
+) -> None:
+    calibrate(default_model(), calibration[:60], tmp_path / "few", book)
+    clearing = load_model(tmp_path / "few").clearing
+    assert (clearing.max_miss_rate, clearing.strictness) == (1.0, book.settings.clearing.strictest)
+    assert clearing.tell() == "promises nothing on what is cleared automatically"
+
+
 def test_calibrate_does_not_write_over_its_model(calibration: list[Example], book: Rulebook) -> None:
     with pytest.raises(UsageError, match="is the model itself"):
         calibrate(default_model(), calibration, default_model(), book)

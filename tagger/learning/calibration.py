@@ -221,7 +221,7 @@ def measure_clearing(corpus: Corpus, model: Model, book: Rulebook) -> Clearing:
     Returns
     -------
     Clearing
-        With strictness 0 and no promise where the rows carry none.
+        With no promise, and the strictest that was tried, where the rows carry none.
     """
     wanted = book.settings.clearing
     count = round((wanted.strictest - wanted.laxest) / wanted.step)
@@ -235,7 +235,7 @@ def measure_clearing(corpus: Corpus, model: Model, book: Rulebook) -> Clearing:
     try:
         return measured.promised(wanted.max_miss_rate)
     except UsageError:
-        return measured
+        return replace(measured, strictness=wanted.strictest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from tagger.records import Scores
 from tagger.rulebook import Rulebook
 from tagger.scores.bundle import save_model
 from tagger.scores.classifier import Logits, Model, as_scores, softmax
+from tagger.scores.clearing import Clearing
 from tagger.scores.conformal import conformalize, prediction_sets
 from tagger.scores.features import weigh
 
@@ -108,6 +109,7 @@ def train(data: Path, out: Path, book: Rulebook, recipe: Recipe | None = None, s
         stack=stack,
         risk=risk,
         gate=gate,
+        clearing=Clearing(strictness=book.settings.clearing.strictest),  # until rows are there that carry a promise
     )
     about = {
         "data": {
