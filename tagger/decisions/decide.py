@@ -190,7 +190,7 @@ def _told(own: Sequence[ClauseResult], settings: DecisionSettings) -> float:
     """Assurance from what the text or its user tells of an item whose clauses are failed, where wording can only suspect."""
     if any(r.assumptions for r in own):
         return math.inf  # the risk stands for what a text leaves out, and a user's assumption has told it
-    outside = [r.margin is not None and r.margin < -settings.near_threshold for r in own]
+    outside = [r.margin is not None and r.margin < 0 for r in own]
     return settings.told_weight if outside and all(outside) else 0.0
 
 
