@@ -18,6 +18,7 @@ from tagger.scores.network import Stack
 from tagger.scores.risk import Risk
 
 _AT_ONCE = 512  # texts scored together; bounds the memory of the gathered weights
+_DECIMALS = 9  # a product of matrices differs in its last bits with the number of rows; an answer must not
 
 
 class Logits(NamedTuple):
@@ -97,7 +98,8 @@ class Model:
         grams = len(self.vocabulary)
         linear = times(text, self.weights[:grams]) + times(flag, self.weights[grams:]) + self.intercept
         risk = np.full(len(facts), -np.inf) if self.risk is None else self.risk.logits(text, linear, flag)
-        return Logits(linear if self.stack is None else self.stack.blend(linear, flag), risk, text.familiar_share)
+        categories = linear if self.stack is None else self.stack.blend(linear, flag)
+        return Logits(np.round(categories, _DECIMALS), np.round(risk, _DECIMALS), text.familiar_share)
 
     def predict_proba(self, facts: Sequence[Facts], marks: Sequence[frozenset[str]]) -> NDArray[np.float64]:
         """Calibrated probabilities, rows x labels."""
