@@ -53,7 +53,7 @@ def test_the_shipped_promise_is_what_the_calibration_rows_say(tagger: Tagger, ca
 def test_a_stricter_promise_turns_cleared_rows_into_review_and_nothing_else(tagger: Tagger, calibration: list[Example]) -> None:
     texts = [e.text for e in calibration][::3]
     (now,) = [s for s in tagger.clearing.steps if (s.strictness, s.gate) == (tagger.clearing.strictness, True)]
-    least = max(s.upper95 for s in tagger.clearing.steps if s.gate and s.missed <= now.missed * 0.7)
+    least = max(s.upper95 for s in tagger.clearing.steps if s.gate and s.missed <= now.missed / 2)
     strict = Tagger(tagger.book, tagger.model, DAY, max_miss_rate=least)
     assert strict.clearing.strictness > tagger.clearing.strictness
     changed = 0

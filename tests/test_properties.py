@@ -206,6 +206,7 @@ def test_a_spacy_doc_holds_the_whole_text_and_every_fact(tagger: Tagger, parts: 
 def test_scores_do_not_depend_on_how_many_rows_are_scored_together(tagger: Tagger) -> None:
     texts = [f"{a} {b}" for a in PIECES[:20] for b in PIECES[16:26]]
     together = tagger.tag_many(texts, gate=False)
+    few = texts[:60]
     for size in (1, 2, 3, 5, 17, 64):
-        apart = [d for start in range(0, 60, size) for d in tagger.tag_many(texts[start : start + size][: 60 - start], gate=False)]
-        assert [d.probabilities for d in apart] == [d.probabilities for d in together[:60]], size
+        apart = [d for start in range(0, len(few), size) for d in tagger.tag_many(few[start : start + size], gate=False)]
+        assert [d.probabilities for d in apart] == [d.probabilities for d in together[: len(few)]], size

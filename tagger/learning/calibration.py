@@ -139,7 +139,9 @@ def calibrated(model: Model, corpus: Corpus, book: Rulebook) -> Model:
     probabilities = model.predict_proba(corpus.facts, [j.marks for j in corpus.judged])
     own = conformalize(probabilities, corpus.truth, book.settings.conformal.coverage)
     model = replace(model, set_thresholds=np.where(own > 0, own, model.set_thresholds))
-    return replace(model, clearing=measure_clearing(corpus, model, book), gate=_measured_gate(corpus, model, book))
+    settled = _settled(corpus, model, book)
+    clearing = _measured_clearing(corpus, model, book, settled)
+    return replace(model, clearing=clearing, gate=_measured_gate(model.gate, corpus, settled))
 
 
 def _tempered(model: Model, corpus: Corpus) -> Model:
@@ -207,29 +209,35 @@ def calibrate(folder: Path, examples: Sequence[Example], out: Path, book: Rulebo
     return model.clearing
 
 
-def measure_clearing(corpus: Corpus, model: Model, book: Rulebook) -> Clearing:
-    """How many risky rows every strictness clears, and the laxest one that carries the promise of the settings.
+def _settled(corpus: Corpus, model: Model, book: Rulebook) -> NDArray[np.bool_]:
+    """Which rows the gate clears before anything else of them is looked at."""
+    if model.gate is None or not book.settings.gate.on:
+        return np.zeros(len(corpus.examples), dtype=bool)
+    settler = Settler(model.gate, StrongRows(book, term_matcher(book)))
+    return np.asarray(settler.settles([e.text for e in corpus.examples]), dtype=bool)
 
-    Parameters
-    ----------
-    corpus : Corpus
-        Rows that the model was not fitted on, as the user's own would be.
-    model : Model
-        Its gate counts as well: what it settles is cleared at every strictness; all is also measured without it.
-    book : Rulebook
 
-    Returns
-    -------
-    Clearing
-        With no promise, and the strictest that was tried, where the rows carry none.
+def _measured_gate(gate: Gate | None, corpus: Corpus, settled: NDArray[np.bool_]) -> Gate | None:
+    """The gate with the upper bound of the share of risky rows that it settles."""
+    if gate is None:
+        return None
+    return replace(gate, most_missed=upper_bound(int((corpus.risky & settled).sum()), int(corpus.risky.sum())))
+
+
+def _measured_clearing(corpus: Corpus, model: Model, book: Rulebook, settled: NDArray[np.bool_]) -> Clearing:
+    """How many risky rows every strictness clears, with the gate and without, and the laxest one that carries the promise.
+
+    With no promise, and the strictest that was tried, where the rows carry none.
     """
     wanted = book.settings.clearing
     count = round((wanted.strictest - wanted.laxest) / wanted.step)
-    strictnesses = [wanted.strictest - i * wanted.step for i in range(count + 1)]
     scored = corpus.scores(model)
-    with_gate = _Answers(corpus, scored, _settled(corpus, model, book), gate=True)
-    without = _Answers(corpus, scored, [False] * len(scored), gate=False)
-    steps = tuple(_step(strictness, answers, book) for answers in (with_gate, without) for strictness in strictnesses)
+    answers = {s: _outcomes(corpus, scored, book, s) for s in (wanted.strictest - i * wanted.step for i in range(count + 1))}
+    behind_gate = {s: np.where(settled, Outcome.UNRELATED.value, outcomes) for s, outcomes in answers.items()}
+    steps = (
+        *(_step(s, outcomes, corpus, gate=True) for s, outcomes in behind_gate.items()),
+        *(_step(s, outcomes, corpus, gate=False) for s, outcomes in answers.items()),
+    )
     controlled = sum(e.decision == "controlled" for e in corpus.examples)
     measured = Clearing(book.rules_id, len(corpus.examples), int(corpus.risky.sum()), controlled, steps, gate_from=wanted.gate_from)
     try:
@@ -238,40 +246,17 @@ def measure_clearing(corpus: Corpus, model: Model, book: Rulebook) -> Clearing:
         return replace(measured, strictness=wanted.strictest)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """Calibration rows with their scores, and which of them the gate settles before anything else is looked at."""
-
-    corpus: Corpus
-    scored: Sequence[Scores]
-    settled: Sequence[bool]
-    gate: bool
-
-
-def _measured_gate(corpus: Corpus, model: Model, book: Rulebook) -> Gate | None:
-    """The gate with the upper bound of the share of risky rows that it settles."""
-    if model.gate is None:
-        return None
-    missed = int((corpus.risky & _settled(corpus, model, book)).sum())
-    return replace(model.gate, most_missed=upper_bound(missed, int(corpus.risky.sum())))
-
-
-def _settled(corpus: Corpus, model: Model, book: Rulebook) -> list[bool]:
-    if model.gate is None or not book.settings.gate.on:
-        return [False] * len(corpus.examples)
-    settles = Settler(model.gate, StrongRows(book, term_matcher(book))).settles([e.text for e in corpus.examples])
-    return [bool(value) for value in settles]
-
-
-def _step(strictness: float, answers: _Answers, book: Rulebook) -> ClearingStep:
-    corpus = answers.corpus
+def _outcomes(corpus: Corpus, scored: Sequence[Scores], book: Rulebook, strictness: float) -> NDArray[np.str_]:
+    """The outcome of every row by the full road."""
     context = Context(book, book.as_of, "", strictness=strictness)
-    outcomes = [
-        Outcome.UNRELATED.value if is_settled else decide(facts, scores, judged, context).outcome
-        for is_settled, facts, scores, judged in zip(answers.settled, corpus.facts, answers.scored, corpus.judged, strict=True)
-    ]
-    cleared = [e.decision for e, o in zip(corpus.examples, outcomes, strict=True) if o in CLEARED]
-    missed = sum(label in RISKY for label in cleared)
-    review = sum(o == Outcome.REVIEW for o in outcomes)
+    rows = zip(corpus.facts, scored, corpus.judged, strict=True)
+    return np.array([decide(facts, scores, judged, context).outcome for facts, scores, judged in rows])
+
+
+def _step(strictness: float, outcomes: NDArray[np.str_], corpus: Corpus, *, gate: bool) -> ClearingStep:
+    cleared = np.isin(outcomes, CLEARED)
+    controlled = np.array([e.decision == "controlled" for e in corpus.examples])
+    missed = int((cleared & corpus.risky).sum())
     upper95 = upper_bound(missed, int(corpus.risky.sum()))
-    return ClearingStep(strictness, missed, cleared.count("controlled"), upper95, review, answers.gate)
+    review = int((outcomes == Outcome.REVIEW.value).sum())
+    return ClearingStep(strictness, missed, int((cleared & controlled).sum()), upper95, review, gate)
