@@ -632,7 +632,3 @@ def main() -> None:
     except TaggerError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 130 if isinstance(error, InterruptionError) else 1)
-
-
-if __name__ == "__main__":
-    main()

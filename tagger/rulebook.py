@@ -11,7 +11,6 @@ import datetime as dt
 import hashlib
 import json
 import re
-import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -613,18 +612,3 @@ def check_seal(root: Path, found: Mapping[str, str]) -> None:
     changed = sorted(name for name in {*sealed, *found} if sealed.get(name) != found.get(name))
     if changed:
         raise RulebookError(f"rulebook {root} was changed since it was sealed ({', '.join(changed)}): {advice}")
-
-
-def _main() -> int:
-    """Print every fault of the shipped rulebook; for people who edit the law."""
-    try:
-        book = load_rulebook(sealed=False)
-    except RulebookError as error:
-        print("\n".join(error.faults or (str(error),)))
-        return 1
-    print(f"{book.rules_id}: {len(book.clauses)} clauses, {len(book.terms)} terms, no fault")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

@@ -336,7 +336,7 @@ def test_a_huge_cell_and_nul_bytes_are_answered(run: Callable[..., Result], tmp_
 
 def test_a_cell_too_long_for_a_workbook_is_one_line(tmp_path: Path) -> None:
     write_csv(tmp_path / "in.csv", [["name"], ["pen " * 20_000]])
-    command = [sys.executable, "-m", "tagger.cli", "batch", "in.csv", "out.xlsx", "--text", "name"]
+    command = [sys.executable, "-m", "tagger", "batch", "in.csv", "out.xlsx", "--text", "name"]
     done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "error: row 2 has a cell of 80,000 characters, XLSX holds 32,767: write .csv instead\n"
@@ -347,7 +347,7 @@ def test_an_interrupted_run_leaves_no_half_output(tmp_path: Path) -> None:
     """Kill the command while it writes: the final name does not exist, or is the old file."""
     write_csv(tmp_path / "in.csv", [["name"], *([f"Li-ion cell {i}, 3.7 V"] for i in range(200_000))])
     (tmp_path / "out.csv").write_text("old", encoding="utf-8")
-    command = [sys.executable, "-m", "tagger.cli", "batch", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), "--text", "name"]
+    command = [sys.executable, "-m", "tagger", "batch", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), "--text", "name"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     rows = work_folder(tmp_path / "out.csv") / "rows"
     while process.poll() is None and not (rows.exists() and rows.stat().st_size > 100_000):

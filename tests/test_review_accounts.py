@@ -77,7 +77,7 @@ def test_the_server_starts_and_stops(run: Run, typed: Callable[[str], None], tmp
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tagger.cli", "review", "serve", "--review", str(store), "--port", str(port)]
+    command = [sys.executable, "-m", "tagger", "review", "serve", "--review", str(store), "--port", str(port)]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONWARNINGS": "default"})
     try:
         for _ in range(300):

@@ -204,7 +204,7 @@ def test_an_interrupted_run_ends_as_one_without_a_break(
 
 def command(source: Path, target: Path, *more: str) -> list[str]:
     options = ["--text", "name", "--id", "sku", "--as-of", DAY.isoformat(), *more]
-    return [sys.executable, "-m", "tagger.cli", "batch", str(source), str(target), *options]
+    return [sys.executable, "-m", "tagger", "batch", str(source), str(target), *options]
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def serving(path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "-m", "tagger.cli", "review", "serve", "--review", path, "--port", str(port)])
+    server = subprocess.Popen([sys.executable, "-m", "tagger", "review", "serve", "--review", path, "--port", str(port)])
     try:
         for _ in range(300):
             with contextlib.suppress(httpx.ConnectError):
