@@ -537,6 +537,17 @@ class Pointing(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlternativeWords(Strict):
+    """Words between two things of which a text leaves open which one it is."""
+
+    between: tuple[str, ...]
+    twice: tuple[str, ...]  # stand behind each of the two: AかBか
+    but_not: tuple[str, ...]  # right behind a word of ``between``: "or more" leaves nothing open
+    ask_en: str
+    ask_zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Negation(Strict):
     """Words that deny the noun in front of or behind them."""
 
@@ -564,6 +575,7 @@ class RoleFile(Strict):
 
     role: tuple[Role, ...]
     pointing: Pointing
+    alternatives: AlternativeWords
     negation: Negation
 
 

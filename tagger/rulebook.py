@@ -22,6 +22,7 @@ from typing import Any, TypeVar, cast, overload
 from tagger.cache import keep, recall
 from tagger.errors import RulebookError
 from tagger.law import (
+    AlternativeWords,
     Announcement,
     AnnouncementFile,
     Ask,
@@ -95,6 +96,7 @@ class Rulebook:
     asks: dict[str, Ask]
     roles: tuple[Role, ...]
     pointing: Pointing
+    alternatives: AlternativeWords
     negation: Negation
     categories: tuple[Category, ...]
     clauses: tuple[Clause, ...]
@@ -261,6 +263,7 @@ def _validated(root: Path, found: Mapping[str, str]) -> Rulebook:
         asks={str(column): ask for column, ask in cast(RuleFile, rules).ask.items()},
         roles=cast(RoleFile, roles).role,
         pointing=cast(RoleFile, roles).pointing,
+        alternatives=cast(RoleFile, roles).alternatives,
         negation=cast(RoleFile, roles).negation,
         categories=cast(CategoryFile, categories).category,
         clauses=tuple(c for f in clause_files if f for c in f.clause),

@@ -75,6 +75,14 @@ CASES = [
     ("3C003.c", "antimony trioxide 99.99 %", "MET"),
     ("3C003.c", "antimony trioxide 99.8 %", "NOT_MET"),
     ("1C117.c.1.a", "tungsten block 99.95 % W, 130 x 125 x 60 mm", "MET"),
+    ("2C902.d", "resin bond wheel, man-made diamond or CBN", "UNKNOWN"),
+    ("2B902.u", "全自動ホットプレス 不活性雰囲気 希土類かフェライトか記録なし", "UNKNOWN"),
+    ("2B902.u", "全自動ホットプレス 不活性雰囲気 フェライト用", "NOT_MET"),
+    ("3C004.b", "bubbler with TMIn, 6N", "MET"),
+    ("3C004.b", "bubbler with TMIn or TMAl, 6N", "UNKNOWN"),
+    ("3C004.b", "bubbler with TMIn or more of it, 6N", "MET"),
+    ("1C904.a.4", "permanent magnet NdFeB without Tb or Dy", "NOT_MET"),
+    ("2B902.y.1", "sputter coater for grain boundary diffusion, Dy or Tb film on sintered NdFeB", "MET"),
 ]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
+from tagger.decisions.alternatives import Alternatives, Joints
 from tagger.facts.readable import readable
 from tagger.law import Clause, Condition, Kind, Parameter, Unlisted, shown_value
 from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Span, Term, Truth
@@ -43,11 +44,22 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Terms that the text states, and terms that it denies, by concept; the places of all terms and figures, sorted."""
+    """Terms that the text states, and terms that it denies, by concept; places of terms and figures, sorted, and of each "or"."""
 
     terms: Terms
     denied: Terms
     spans: Sequence[Span]
+    joints: Joints
+
+    def is_open(self, concepts: Iterable[str], same: Iterable[str]) -> bool:
+        """Whether each mention of some concepts is one side of an "or", with none of the ``same`` on the other side."""
+        if not self.joints.spans:
+            return False
+        stated = [c for c in concepts if c in self.terms]
+        mentions = _outermost(t.span for c in stated for t in self.terms[c])
+        others = [t.span for c in same for t in self.terms.get(c, ())]
+        denials = any(c.startswith(DENIED) for c in stated)  # "without Dy or Tb" denies both
+        return bool(mentions) and not denials and all(self.joints.leave_open(m, others) for m in mentions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,7 @@ class ClauseJudge:
         ranked = sorted(book.clauses, key=lambda c: (c.code_form == "annex_position", issued[c.announcement]))
         self._order = {c.code: i for i, c in enumerate(ranked)}  # codes before annex positions, older layers first
         self._used = _concepts_used(book)
+        self._alternatives = Alternatives(book.alternatives)
         self._pointed_from = re.compile(
             rf"(?:^|[^\w])(?:{_words(book.pointing.before)})\s*$|(?:{_words(book.pointing.before, wide=True)})\s*$"
         )
@@ -145,7 +158,8 @@ class ClauseJudge:
             for name in {f"{FIGURE}{q.kind}", f"{FIGURE}{q.dimension}"} & self._used:
                 if q.high > 0 and not q.assumed:  # "Ho: 0" states no holmium
                     terms[name].append(Term(name, q.span))
-        return _Said(terms, denied, sorted({*(t.span for t in facts.terms), *(q.span for q in facts.quantities)}))
+        spans = sorted({*(t.span for t in facts.terms), *(q.span for q in facts.quantities)})
+        return _Said(terms, denied, spans, self._alternatives.of(facts.clean.original))
 
     def _marks(self, results: Iterable[ClauseResult], unlisted: Iterable[Unlisted], spoken: Iterable[str]) -> frozenset[str]:
         """What the rulebook says of a text, by category: features of the classifier that hold in every language."""
@@ -161,14 +175,17 @@ class ClauseJudge:
         terms = said.terms
         names = tuple(_shown(facts, t, "names " + t.concept, clause.code) for t in dict.fromkeys(named))
         excluding = [terms[c][0] for c in clause.excluded_by if c in terms]
-        if excluding:
+        open_ = said.is_open(clause.excluded_by, clause.excluded_by)
+        if excluding and not open_:
             shown = tuple(_shown(facts, t, "excludes: " + t.concept, clause.code) for t in excluding)
             return ClauseResult(clause.code, Truth.NOT_MET, None, (*names, *shown))
         parts = [self._condition(c, clause, named, facts, said) for c in clause.conditions]
         parts += self._parameters(clause, facts, terms)
         whole = _all(parts)
         if whole.truth == Truth.MET:
-            whole = _all([whole, *self._roles(clause, named, facts, terms)])
+            whole = _all([whole, *self._roles(clause, named, facts, terms), *self._left_open(clause, named, facts, said)])
+        if open_:
+            whole = _all([whole, self._alternative(clause, excluding, facts)])
         questions = tuple(dict.fromkeys(p.question for p in parts if p.question and p.truth == Truth.UNKNOWN))
         if whole.question and not questions:
             questions = (whole.question,)
@@ -254,8 +271,22 @@ class ClauseJudge:
             [_shown(facts, t, "states " + t.concept, clause.code) for t in stated]
             + [_shown(facts, t, "speaks against: " + t.concept, clause.code) for t in denied]
         )
-        question = Question(condition.ask_en, condition.ask_zh)
-        return _Part(_stated(bool(stated), bool(denied)), shown, question)
+        truth = _stated(bool(stated), bool(denied))
+        deciding, same = (condition.any_of, _own(clause)) if truth == Truth.MET else (condition.denied_by, condition.denied_by)
+        if said.is_open(deciding, same):
+            truth = Truth.UNKNOWN
+        return _Part(truth, shown, Question(condition.ask_en, condition.ask_zh))
+
+    def _left_open(self, clause: Clause, named: Sequence[Term], facts: Facts, said: _Said) -> list[_Part]:
+        """The item or something else: the clause is no longer sure."""
+        if not any(said.is_open(group, _own(clause)) for group in clause.subject):
+            return []
+        return [self._alternative(clause, named[:1], facts)]
+
+    def _alternative(self, clause: Clause, mentions: Sequence[Term], facts: Facts) -> _Part:
+        words = self._book.alternatives
+        shown = tuple(_shown(facts, t, f"one of two: {t.concept}", clause.code) for t in mentions)
+        return _Part(Truth.UNKNOWN, shown, Question(words.ask_en, words.ask_zh))
 
     def _roles(self, clause: Clause, named: Sequence[Term], facts: Facts, terms: Terms) -> list[_Part]:
         """A part, a charger, a book about the item: the clause is no longer sure, and the question is asked."""
@@ -463,6 +494,11 @@ def _use_behind(words: Sequence[str]) -> re.Pattern[str]:
     """What stands behind a mention that names a use: ``焊料用。``, ``绳锯专用``, ``edging wheel grade``."""
     short, longer = _words([w for w in words if len(w) == 1], wide=True), _words([w for w in words if len(w) > 1], wide=True)
     return re.compile(rf"[^{_STOPS}\s]{{0,10}}(?:(?:{short})(?=[{_STOPS}\s]|$)|{longer})|\s+(?:{_words(words)})(?!\w)")
+
+
+def _own(clause: Clause) -> list[str]:
+    """The concepts that speak for a clause."""
+    return [c for group in (*clause.subject, *(condition.any_of for condition in clause.conditions)) for c in group]
 
 
 def _concepts_used(book: Rulebook) -> frozenset[str]:
