@@ -104,4 +104,4 @@ def _bounded(word: str) -> str:
     body = re.escape(word) if len(word) <= 2 else f"(?i:{re.escape(word)})"
     if not re.match(r"[A-Za-z\u0400-\u04ff]", word):
         return body
-    return rf"(?<![A-Za-z\u0400-\u04ff]){body}(?![A-Za-z\u0400-\u04ff])"
+    return rf"(?<![A-Za-z])(?<![\u0400-\u04ff]){body}(?![A-Za-z])(?![\u0400-\u04ff])"  # small classes compile faster than one

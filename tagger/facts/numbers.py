@@ -105,6 +105,11 @@ def _is_percent_decimal(folded: str, number: re.Match[str]) -> bool:
     return found is not None and found.end() == number.end()
 
 
+# Several small classes, as one that spans scripts takes four times as long to compile, and each start compiles hundreds of them.
+_NO_LETTER_IN_FRONT = r"(?<![a-z])(?<![а-ё])"
+_NO_LETTER_BEHIND = r"(?![a-zäöüßéñ])(?![α-ё])"
+
+
 def any_of(words: Iterable[str], *, spaced: bool = False) -> str:
     """Alternation of words as a prefix tree, longest first; a Latin or Cyrillic letter at an end must be the word's end.
 
@@ -128,19 +133,27 @@ def any_of(words: Iterable[str], *, spaced: bool = False) -> str:
         compound = word[0] == "*" and len(word) > 1
         steps = [r"\s?" if c == " " and spaced else re.escape(c) for c in word[compound:]]
         if not spaced and not compound and re.match(r"[a-zа-яё]", word):
-            steps.insert(0, r"(?<![a-zа-яё])")
+            steps.insert(0, _NO_LETTER_IN_FRONT)
         elif not spaced and word[0].isdigit():
             steps.insert(0, r"(?<![\d.])(?<!\d,)")
         node = tree
         for step in steps:
             node = node.setdefault(step, {})
-        ends = r"(?![a-zа-яёäöüßéñα-ω])" if re.search(r"[a-zа-яёäöüßéñμ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
+        ends = _NO_LETTER_BEHIND if re.search(r"[a-zа-яёäöüßéñμ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
         node[f"end{ends}"] = {}
-    return _pattern(tree) if tree else "(?!)"
+    return "".join(_pattern(tree)) if tree else "(?!)"
 
 
-def _pattern(tree: dict[str, Any]) -> str:
-    longer = [step + _pattern(below) for step, below in tree.items() if not step.startswith("end")]
-    ends = [step[3:] for step in tree if step.startswith("end")]
-    branches = [*longer, *ends]
-    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+def _pattern(tree: dict[str, Any]) -> tuple[str, str]:
+    """Pattern of a tree, and what must stand behind it.
+
+    What all words of a branch must be followed by is said once behind the branch: classes of letters are slow to compile.
+    """
+    branches = [
+        (step + below, end) for step, (below, end) in ((s, _pattern(t)) for s, t in tree.items() if not s.startswith("end"))
+    ]
+    branches += [("", step[3:]) for step in tree if step.startswith("end")]
+    ends = {end for _, end in branches}
+    common = ends.pop() if len(ends) == 1 else ""
+    patterns = [branch if common else branch + end for branch, end in branches]
+    return patterns[0] if len(patterns) == 1 else f"(?:{'|'.join(patterns)})", common

@@ -196,8 +196,8 @@ class Vocabulary:
     @cached_property
     def _buckets(self) -> NDArray[np.int32]:
         """Where the hashes with the same leading bits begin: a few steps from there are quicker than a binary search."""
-        leading = np.arange((1 << _BUCKET_BITS) + 1, dtype=np.uint64) << np.uint64(32 - _BUCKET_BITS)
-        return np.searchsorted(self.hashes.astype(np.uint64), leading).astype(np.int32)
+        counts = np.bincount(self.hashes >> np.uint32(32 - _BUCKET_BITS), minlength=1 << _BUCKET_BITS)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)
