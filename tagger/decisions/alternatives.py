@@ -5,30 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from tagger.decisions.wording import alternation
 from tagger.law import AlternativeWords
 from tagger.records import Span
 
 _REACH = 16  # characters from the "or" to where its other side begins
 _BESIDE = re.compile(r"[\s\"'“”„«»()（）「」,、]{0,3}")  # what may stand between a mention and the "or"
-_FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 _MOST_BETWEEN = 14  # characters between the two of "AかBか"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Joints:
-    """The places of a text at which an "or" stands.
+    """The places of a text at which an "or" stands; they are looked for when a clause first asks.
 
     Attributes
     ----------
     text : str
         The original text.
-    spans : sequence of Span
-        Where each "or" stands.
+    pattern : re.Pattern
+        What an "or" looks like.
     """
 
     text: str
-    spans: Sequence[Span]
+    pattern: re.Pattern[str]
+
+    @cached_property
+    def spans(self) -> Sequence[Span]:
+        """Where each "or" stands."""
+        return tuple(Span(*m.span()) for m in self.pattern.finditer(self.text))
 
     def leave_open(self, mention: Span, same: Iterable[Span]) -> bool:
         """Whether a mention is one side of an "or" whose other side is none of the ``same``, which would say as much."""
@@ -63,8 +69,8 @@ class Alternatives:
     """
 
     def __init__(self, words: AlternativeWords) -> None:
-        spaced, wide = _split(words.between)
-        spaced_not, wide_not = _split(words.but_not)
+        spaced, wide = (alternation(words.between, wide=w) for w in (False, True))
+        spaced_not, wide_not = (alternation(words.but_not, wide=w) for w in (False, True))
         twice = "|".join(rf"{re.escape(w)}(?=[^。、，,\s]{{1,{_MOST_BETWEEN}}}{re.escape(w)})" for w in words.twice)
         self._joint = re.compile(
             rf"(?<=[\s\"“”«»)）,])(?:{spaced})(?=\s)(?!\s+(?:\d|(?:{spaced_not})(?!\w)))"
@@ -74,12 +80,4 @@ class Alternatives:
 
     def of(self, text: str) -> Joints:
         """All of one text."""
-        return Joints(text, tuple(Span(*m.span()) for m in self._joint.finditer(text)))
-
-
-def _split(words: Iterable[str]) -> tuple[str, str]:
-    """Patterns of the words that are written with spaces around them, and of those written without."""
-    longest_first = sorted(words, key=len, reverse=True)
-    spaced = "|".join(re.escape(w) for w in longest_first if ord(w[0]) < _FIRST_WIDE)
-    wide = "|".join(re.escape(w) for w in longest_first if ord(w[0]) >= _FIRST_WIDE)
-    return spaced or "(?!)", wide or "(?!)"
+        return Joints(text, self._joint)

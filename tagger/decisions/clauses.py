@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 from tagger.decisions.alternatives import Alternatives, Joints
+from tagger.decisions.wording import FIRST_WIDE, alternation
 from tagger.facts.readable import readable
 from tagger.law import Clause, Condition, Kind, Parameter, Unlisted, shown_value
 from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Span, Term, Truth
@@ -29,7 +30,6 @@ _ASIDE = 20  # characters
 _SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
 _PURPOSE_REACH = 32  # characters in front of or behind a mention in which the word is that says that it names a use
 _STOPS = "\u3002\uff0c\uff1b\uff1a,;.:\n"
-_FIRST_WIDE = 0x2E80  # Han, Kana and Hangul stand without spaces
 Terms = Mapping[str, Sequence[Term]]
 
 
@@ -100,21 +100,22 @@ class ClauseJudge:
                 self._unlisted[concept].append(item)
         issued = {a.id: a.issued for a in book.announcements}
         ranked = sorted(book.clauses, key=lambda c: (c.code_form == "annex_position", issued[c.announcement]))
+        self._speaking = {c.code: _speaking(c) for c in book.clauses}
         self._order = {c.code: i for i, c in enumerate(ranked)}  # codes before annex positions, older layers first
         self._used = _concepts_used(book)
         self._alternatives = Alternatives(book.alternatives)
         self._pointed_from = re.compile(
-            rf"(?:^|[^\w])(?:{_words(book.pointing.before)})\s*$|(?:{_words(book.pointing.before, wide=True)})\s*$"
+            rf"(?:^|[^\w])(?:{alternation(book.pointing.before)})\s*$|(?:{alternation(book.pointing.before, wide=True)})\s*$"
         )
         self._purpose_before = re.compile(
-            rf"(?:(?:^|[^\w])(?:{_words(book.pointing.before)})\s[^,.;:]*"
-            rf"|(?:{_words(book.pointing.before, wide=True)})[^{_STOPS}]*)$"
+            rf"(?:(?:^|[^\w])(?:{alternation(book.pointing.before)})\s[^,.;:]*"
+            rf"|(?:{alternation(book.pointing.before, wide=True)})[^{_STOPS}]*)$"
         )
         self._purpose_behind = _use_behind(book.pointing.use_behind)
-        but_not = _words(book.pointing.but_not, wide=True)
+        but_not = alternation(book.pointing.but_not, wide=True)
         self._pointed_by = re.compile(
-            rf"\s?(?!{but_not})(?:{_words(book.pointing.after, wide=True)})"
-            rf"|[\s-](?!(?:{_words(book.pointing.but_not)})(?!\w))(?:{_words(book.pointing.after)})(?!\w)"
+            rf"\s?(?!{but_not})(?:{alternation(book.pointing.after, wide=True)})"
+            rf"|[\s-](?!(?:{alternation(book.pointing.but_not)})(?!\w))(?:{alternation(book.pointing.after)})(?!\w)"
         )
         common = _beside_the_noun(book) - book.nouns
         self._categories: dict[str, set[str]] = defaultdict(set)
@@ -250,7 +251,7 @@ class ClauseJudge:
     def _is_beside(text: str, end: int, start: int) -> bool:
         """Whether nothing stands between two mentions; behind a space, as in ``萃取箱 稀土用``, a Chinese word begins anew."""
         between = text[end:start]
-        return not between or (not between.strip() and ord(text[end - 1]) < _FIRST_WIDE)
+        return not between or (not between.strip() and ord(text[end - 1]) < FIRST_WIDE)
 
     def _condition(self, condition: Condition, clause: Clause, named: Sequence[Term], facts: Facts, said: _Said) -> _Part:
         terms = said.terms
@@ -272,14 +273,15 @@ class ClauseJudge:
             + [_shown(facts, t, "speaks against: " + t.concept, clause.code) for t in denied]
         )
         truth = _stated(bool(stated), bool(denied))
-        deciding, same = (condition.any_of, _own(clause)) if truth == Truth.MET else (condition.denied_by, condition.denied_by)
+        is_met = truth == Truth.MET
+        deciding, same = (condition.any_of, self._speaking[clause.code]) if is_met else (condition.denied_by, condition.denied_by)
         if said.is_open(deciding, same):
             truth = Truth.UNKNOWN
         return _Part(truth, shown, Question(condition.ask_en, condition.ask_zh))
 
     def _left_open(self, clause: Clause, named: Sequence[Term], facts: Facts, said: _Said) -> list[_Part]:
         """The item or something else: the clause is no longer sure."""
-        if not any(said.is_open(group, _own(clause)) for group in clause.subject):
+        if not any(said.is_open(group, self._speaking[clause.code]) for group in clause.subject):
             return []
         return [self._alternative(clause, named[:1], facts)]
 
@@ -484,19 +486,14 @@ def _outermost(spans: Iterable[Span]) -> list[Span]:
     return outer
 
 
-def _words(words: Iterable[str], *, wide: bool = False) -> str:
-    """Alternation of the words that are written with (or, ``wide``, without) spaces between words."""
-    chosen = [w for w in words if (ord(w[0]) >= _FIRST_WIDE) == wide]
-    return "|".join(sorted(map(re.escape, chosen), key=len, reverse=True)) or "(?!)"
-
-
 def _use_behind(words: Sequence[str]) -> re.Pattern[str]:
     """What stands behind a mention that names a use: ``焊料用。``, ``绳锯专用``, ``edging wheel grade``."""
-    short, longer = _words([w for w in words if len(w) == 1], wide=True), _words([w for w in words if len(w) > 1], wide=True)
-    return re.compile(rf"[^{_STOPS}\s]{{0,10}}(?:(?:{short})(?=[{_STOPS}\s]|$)|{longer})|\s+(?:{_words(words)})(?!\w)")
+    short = alternation([w for w in words if len(w) == 1], wide=True)
+    longer = alternation([w for w in words if len(w) > 1], wide=True)
+    return re.compile(rf"[^{_STOPS}\s]{{0,10}}(?:(?:{short})(?=[{_STOPS}\s]|$)|{longer})|\s+(?:{alternation(words)})(?!\w)")
 
 
-def _own(clause: Clause) -> list[str]:
+def _speaking(clause: Clause) -> list[str]:
     """The concepts that speak for a clause."""
     return [c for group in (*clause.subject, *(condition.any_of for condition in clause.conditions)) for c in group]
 

@@ -149,9 +149,8 @@ def _pattern(tree: dict[str, Any]) -> tuple[str, str]:
 
     What all words of a branch must be followed by is said once behind the branch: classes of letters are slow to compile.
     """
-    branches = [
-        (step + below, end) for step, (below, end) in ((s, _pattern(t)) for s, t in tree.items() if not s.startswith("end"))
-    ]
+    below = {step: _pattern(branch) for step, branch in tree.items() if not step.startswith("end")}
+    branches = [(step + pattern, end) for step, (pattern, end) in below.items()]
     branches += [("", step[3:]) for step in tree if step.startswith("end")]
     ends = {end for _, end in branches}
     common = ends.pop() if len(ends) == 1 else ""

@@ -231,8 +231,9 @@ def _measured_clearing(corpus: Corpus, model: Model, book: Rulebook, settled: ND
     """
     wanted = book.settings.clearing
     count = round((wanted.strictest - wanted.laxest) / wanted.step)
+    strictnesses = [wanted.strictest - i * wanted.step for i in range(count + 1)]
     scored = corpus.scores(model)
-    answers = {s: _outcomes(corpus, scored, book, s) for s in (wanted.strictest - i * wanted.step for i in range(count + 1))}
+    answers = {s: _outcomes(corpus, scored, book, s) for s in strictnesses}
     behind_gate = {s: np.where(settled, Outcome.UNRELATED.value, outcomes) for s, outcomes in answers.items()}
     steps = (
         *(_step(s, outcomes, corpus, gate=True) for s, outcomes in behind_gate.items()),
