@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import CountVectorizer
 
 from tagger.decisions.clauses import ClauseJudge
 from tagger.facts.reader import FactReader
@@ -19,6 +22,7 @@ from tagger.rulebook import Rulebook
 PARTS = {"training": "", "calibration": "calibration", "evaluation": "evaluation"}
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)*")
 _FIRST_WIDE = 0x2E80
+_PIECES = 50  # of the rows compared at once, for the sake of memory
 _SYLLABLE = re.compile("[\u3040-\u9fff\uac00-\ud7af]")
 
 
@@ -70,35 +74,44 @@ def test_calibration_rows_carry_the_facts_of_pages(parts: dict[str, list[Example
     assert all(e.source for e in parts["calibration"])
 
 
-def fourgrams(text: str) -> frozenset[str]:
-    bare = re.sub(r"[\W\d_]+", " ", text.lower())
-    return frozenset(bare[i : i + 4] for i in range(max(1, len(bare) - 3)))
+def near_pairs(texts: Sequence[str], sides: Sequence[str], least: float) -> list[tuple[int, int]]:
+    """Pairs on two sides of which the character 4-grams have a Jaccard similarity of at least ``least``.
 
-
-def near_pairs(sets: list[frozenset[str]], least: float) -> Iterable[tuple[int, int]]:
-    """Pairs with a Jaccard similarity of at least ``least``: they share one of the rarest grams of either (prefix filter)."""
-    count = Counter(g for s in sets for g in s)
-    ordered = [sorted(s, key=lambda g: (count[g], g)) for s in sets]
-    seen: dict[str, list[int]] = defaultdict(list)
-    for i, grams in enumerate(ordered):
-        candidates: set[int] = set()
-        for gram in grams[: len(grams) - int(least * len(grams)) + 1]:
-            candidates.update(seen[gram])
-            seen[gram].append(i)
-        for j in candidates:
-            if len(sets[i] & sets[j]) >= least * len(sets[i] | sets[j]):
-                yield j, i
+    Such texts share one of the rarest grams of either (prefix filter), so that few pairs have to be compared.
+    """
+    of_side = np.unique(sides, return_inverse=True)[1]
+    bare = [re.sub(r"[\W\d_]+", " ", text.lower()) for text in texts]
+    grams = CountVectorizer(analyzer="char", ngram_range=(4, 4), lowercase=False, binary=True, dtype=np.int32).fit_transform(bare)
+    sizes = np.diff(grams.indptr)
+    row = np.repeat(np.arange(len(texts)), sizes)
+    order = np.lexsort((grams.indices, np.bincount(grams.indices)[grams.indices], row))  # text after text, the rarest gram first
+    rarest = np.arange(len(order)) - grams.indptr[row] <= sizes[row] - np.floor(least * sizes[row])
+    ones = np.ones(int(rarest.sum()), dtype=np.int32)
+    prefixes = csr_matrix((ones, (row[rarest], grams.indices[order][rarest])), shape=grams.shape)
+    found = []
+    for side in range(1, int(of_side.max()) + 1):
+        other = np.flatnonzero(of_side < side)
+        for one in np.array_split(np.flatnonzero(of_side == side), _PIECES):
+            pairs = (prefixes[one] @ prefixes[other].T).tocoo()
+            i, j = one[pairs.row], other[pairs.col]
+            alike = np.minimum(sizes[i], sizes[j]) >= least * np.maximum(sizes[i], sizes[j])
+            i, j = i[alike], j[alike]
+            shared = np.asarray(grams[i].multiply(grams[j]).sum(axis=1)).ravel()
+            near = shared >= least * (sizes[i] + sizes[j] - shared)
+            found += zip(i[near].tolist(), j[near].tolist(), strict=True)
+    return found
 
 
 def test_near_duplicates_never_stand_on_two_sides(parts: dict[str, list[Example]]) -> None:
     rows = [(name, e) for name, part in parts.items() for e in part]
-    pairs = near_pairs([fourgrams(e.text) for _, e in rows], 0.7)
-    assert [(rows[i][1].id, rows[j][1].id) for i, j in pairs if rows[i][0] != rows[j][0]] == []
+    pairs = near_pairs([e.text for _, e in rows], [name for name, _ in rows], 0.7)
+    assert [(rows[i][1].id, rows[j][1].id) for i, j in pairs] == []
 
 
 def test_the_near_duplicate_check_finds_one() -> None:
     texts = ["Spherical graphite for lithium cells, 20 kg drum", "Spherical graphite for lithium cells, 25 kg drums", "Paper pulp"]
-    assert list(near_pairs([fourgrams(t) for t in texts], 0.7)) == [(0, 1)]
+    assert near_pairs(texts, ["one", "two", "two"], 0.7) == [(1, 0)]
+    assert near_pairs(texts, ["one", "one", "two"], 0.7) == []
 
 
 def phrases(text: str, least: float = 6) -> set[str]:
