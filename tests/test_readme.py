@@ -29,7 +29,7 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the README's commands read; of the rows to train on every sixth, which takes a minute instead of several."""
+    """A folder with what the README's commands read; of the rows to train on every sixth, which takes one minute instead of six."""
     folder = tmp_path_factory.mktemp("clone")
     (folder / "tests").mkdir()
     shutil.copytree(README.parent / "tests" / "data", folder / "tests" / "data")

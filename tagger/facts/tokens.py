@@ -32,6 +32,7 @@ GLUE = "\x1f"  # between the tokens of a term in a dictionary key; no text holds
 JOINTS = str.maketrans("-_/\n", "    ")
 _ODD_SPACE = re.compile(r"^\s|\s{2}|[^\S ]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
+_INSIDE_A_WORD = re.compile("[\u30a1-\u30ff]{2}|[\uac00-\ud7af]{2}")  # Katakana and Hangul are words, a Han character may be one
 
 
 @lru_cache(maxsize=65536)
@@ -167,7 +168,8 @@ class TermMatcher:
     Parameters
     ----------
     terms : iterable of LexiconTerm, or TermIndex
-        A term with match ``exact`` counts in its own letter case only; one with ``mask`` hides every shorter term inside it.
+        A term with match ``exact`` counts in its own letter case only; one with ``mask`` hides every shorter term inside it, and
+        what begins in the middle of one of its Katakana or Hangul words: no ``テルビウム金属`` in ``イッテルビウム金属``.
 
     Examples
     --------
@@ -238,7 +240,8 @@ class TermMatcher:
             (first, last, concept)
             for first, last, concept, _ in hits
             if not any(
-                a <= first and last <= b and b - a > last - first and c != concept
+                (a <= first and last <= b and b - a > last - first and c != concept)
+                or (a < first < b and _INSIDE_A_WORD.match(clean.text, first - 1))
                 for a, b, c in masks[bisect_left(masks, (first - longest,)) : bisect_left(masks, (first + 1,))]
             )
         }
