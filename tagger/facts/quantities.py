@@ -23,7 +23,7 @@ from tagger.facts.numerals import in_digits
 from tagger.facts.sizes import SizeReader
 from tagger.facts.text import has_digit, normalise
 from tagger.facts.units import UnitFinder
-from tagger.law import QuantityFile, Units
+from tagger.law import QuantityFile, Unit, Units
 from tagger.records import CleanText, Quantity
 
 _COMMA_RATIO = 5  # "300, 500 L" are two sizes, "21700, 3.6 V" is a model and a figure
@@ -183,10 +183,11 @@ class QuantityReader:
             found = self._finder.behind(clean, _skip_plus(clean.folded, last.end), math.inf if width else last.value)
             if found:
                 behind = _next_from(numbers, at + len(members), found.end)  # the 3 of m3 is none
-                tail = self._tail(clean, found, behind, signs) if behind else None
+                tail = self._tail(clean, last, found, behind, signs) if behind else None
                 if tail is None or behind is None or (width and behind.value > _WIDEST * last.value):  # "±3 °C a 1000 °C"
                     return members, signs, found
-                return [*members, behind], [*signs, tail[0]], tail[1]
+                sign, place = tail
+                return [*(_in_unit(n, found.unit, place.unit) for n in members), behind], [*signs, sign], place
             following = numbers[at + len(members)] if at + len(members) < len(numbers) else None
             joint = self._separator.match(clean.folded, last.end)
             if following is None or joint is None or joint.end() != following.start or len(members) >= _MOST_MEMBERS:
@@ -199,8 +200,10 @@ class QuantityReader:
             members.append(following)
             signs.append(joint.group("sign"))
 
-    def _tail(self, clean: CleanText, found: UnitPlace, following: Number, signs: list[str]) -> tuple[str, UnitPlace] | None:
-        """What goes on behind a unit: ``5mm±0.1``, ``300Wh/kg-320Wh/kg``."""
+    def _tail(
+        self, clean: CleanText, last: Number, found: UnitPlace, following: Number, signs: list[str]
+    ) -> tuple[str, UnitPlace] | None:
+        """What goes on behind a unit: ``5mm±0.1``, ``300Wh/kg-320Wh/kg``, ``500 g - 1 kg``."""
         joint = self._separator.match(clean.folded, found.end)
         if signs or joint is None or joint.end() != following.start:
             return None
@@ -210,8 +213,10 @@ class QuantityReader:
             if unit is None:
                 return sign, found._replace(end=following.end)
             return (sign, found._replace(end=unit.end)) if unit.dimension in (found.dimension, "percent") else None
-        same = unit is not None and unit[:2] == found[:2]
-        return (sign, unit) if unit and same and self._range.fullmatch(sign) and following.value > 0 else None
+        if unit is None or unit.dimension != found.dimension or not self._range.fullmatch(sign) or following.value <= 0:
+            return None
+        rises = not (unit.unit.offset or found.unit.offset) and in_base(last.value, found.unit) < in_base(following.value, unit.unit)
+        return (sign, unit) if unit.unit == found.unit or rises else None
 
     def _without_unit(self, clean: CleanText, numbers: Sequence[Number], at: int) -> tuple[list[Figure], int] | None:
         """A figure without a unit behind it: ``压实密度2.55``, ``D50: 12-15``, ``Wh/kg=330``, ``Capacity (Ah): 5``, ``Φ0.65``."""
@@ -295,6 +300,11 @@ class QuantityReader:
             open_low=figure.open_low,
             open_high=figure.open_high,
         )
+
+
+def _in_unit(number: Number, of: Unit, into: Unit) -> Number:
+    """A number of one unit as one of another."""
+    return number if of == into else replace(number, value=number.value * of.factor / into.factor)
 
 
 def _outside(found: Iterable[Number], special: Sequence[Figure]) -> list[Number]:
