@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,6 @@ class Tagger:
         self.assumptions = assumptions or Assumptions()
         self._facts = FactReader(book)
         self._assumer = Assumer(self.assumptions, book, self.as_of)
-        self._judge = ClauseJudge(book)
         self._rules = RuleJudge(book, self.as_of)
         self.clearing = model.clearing
         if max_miss_rate is not None:
@@ -185,6 +185,11 @@ class Tagger:
         same = tuple(tag_columns(self._settled).values()) if self._settled else ()
         cells = [same if is_done else tuple(tag_columns(next(answers)).values()) for is_done in done]
         return {name: [row[i] for row in cells] for i, name in enumerate(TAG_COLUMNS)}
+
+    @cached_property
+    def _judge(self) -> ClauseJudge:
+        """Made when a row first takes the full road: what the gate settles needs none of its patterns."""
+        return ClauseJudge(self.book)
 
     @property
     def settled(self) -> Decision | None:

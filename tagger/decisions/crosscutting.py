@@ -53,6 +53,7 @@ class RuleJudge:
         self._book = book
         self._ask = {column: Question(ask.en, ask.zh) for column, ask in book.asks.items()}
         self._test = lru_cache(maxsize=_MOST_KEPT)(self._answer)
+        self._judged = lru_cache(maxsize=_MOST_KEPT)(self._judge)  # rows of one kind that tell nothing of the trade are many
 
     @cached_property
     def _reader(self) -> QuantityReader:
@@ -89,8 +90,9 @@ class RuleJudge:
         unknown = sorted(set(trade) - set(COLUMNS))
         if unknown:
             raise UsageError(f"no trade column {unknown[0]!r}; known: {', '.join(COLUMNS)}")
-        cells = tuple((name, trade.get(name, "").strip()) for name in COLUMNS)
-        codes = tuple(codes)
+        return self._judged(category, tuple(codes), tuple((name, trade.get(name, "").strip()) for name in COLUMNS))
+
+    def _judge(self, category: str, codes: tuple[str, ...], cells: tuple[tuple[str, str], ...]) -> tuple[RuleResult, ...]:
         return tuple(self._rule(rule, dict(cells)) for rule in self._rules if _in_scope(rule, category, codes))
 
     def _rule(self, rule: Rule, cells: Mapping[str, str]) -> RuleResult:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
+from operator import add
 from typing import NamedTuple
 
 from tagger.facts.numbers import any_of
@@ -46,16 +47,20 @@ _ITEM = r"[^\W\d]+(?:[ -][^\W\d]+){0,2}"
 
 
 class _Hints(NamedTuple):
-    """Pieces of text of which every denial holds one: those in ASCII, all, and those that only count as whole words."""
+    """Pieces of text of which every denial holds one: single characters, longer ones by their first two, and whole short words."""
 
-    ascii_words: tuple[str, ...]
-    words: tuple[str, ...]
+    characters: frozenset[str]
+    by_pair: Mapping[str, tuple[str, ...]]
     short: re.Pattern[str]
 
     def any_in(self, text: str) -> bool:
         """Whether a text may deny something: much quicker than the patterns, and false of most texts."""
-        words = self.ascii_words if text.isascii() else self.words
-        return any(map(text.__contains__, words)) or self.short.search(text) is not None
+        pairs = self.by_pair.keys() & map(add, text, text[1:])
+        return (
+            any(word in text for pair in pairs for word in self.by_pair[pair])
+            or not self.characters.isdisjoint(text)
+            or self.short.search(text) is not None
+        )
 
 
 class _Patterns(NamedTuple):
@@ -111,7 +116,10 @@ class NegationReader:
         for word in sorted(words - short, key=lambda w: (len(w), w)):
             if not any(map(word.__contains__, kept)):  # "not" is in every text that has "not for"
                 kept.append(word)
-        return _Hints(tuple(filter(str.isascii, kept)), tuple(kept), re.compile(any_of(short)))
+        by_pair: dict[str, tuple[str, ...]] = {}
+        for word in (w for w in kept if len(w) > 1):
+            by_pair[word[:2]] = (*by_pair.get(word[:2], ()), word)
+        return _Hints(frozenset(w for w in kept if len(w) == 1), by_pair, re.compile(any_of(short)))
 
     @cached_property
     def _patterns(self) -> _Patterns:

@@ -215,8 +215,10 @@ class QuantityReader:
             return (sign, found._replace(end=unit.end)) if unit.dimension in (found.dimension, "percent") else None
         if unit is None or unit.dimension != found.dimension or not self._range.fullmatch(sign) or following.value <= 0:
             return None
-        rises = not (unit.unit.offset or found.unit.offset) and in_base(last.value, found.unit) < in_base(following.value, unit.unit)
-        return (sign, unit) if unit.unit == found.unit or rises else None
+        if unit.unit == found.unit:
+            return sign, unit
+        degrees = unit.unit.offset or found.unit.offset
+        return (sign, unit) if not degrees and in_base(last.value, found.unit) < in_base(following.value, unit.unit) else None
 
     def _without_unit(self, clean: CleanText, numbers: Sequence[Number], at: int) -> tuple[list[Figure], int] | None:
         """A figure without a unit behind it: ``压实密度2.55``, ``D50: 12-15``, ``Wh/kg=330``, ``Capacity (Ah): 5``, ``Φ0.65``."""
