@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from tagger.decisions.clauses import ClauseJudge
 from tagger.facts.reader import FactReader, term_matcher
+from tagger.facts.text import normalise
 from tagger.learning.dataset import RISKY, Example, read_examples
 from tagger.learning.evaluation import upper_bound
 from tagger.learning.gate import certified_threshold, train_gate
 from tagger.pipeline import Tagger
 from tagger.records import TAG_COLUMNS, Decision, Row, tag_columns
 from tagger.rulebook import Rulebook
-from tagger.scores.gate import read_column, words_of
+from tagger.scores.gate import fold, read_column, words_of
 from tagger.scores.strong import StrongRows
 
 from .conftest import DAY, Result
@@ -44,7 +45,6 @@ ODD = [
     " ",
     "\x00\x01\x02",
     "&lt;b&gt;wallet&lt;/b&gt;",
-    "<p>leather wallet</p>",
     "กระเป๋าหนังสีน้ำตาล",
     "x" * 5000,
     "\ud800",
@@ -75,6 +75,22 @@ def test_everyday_goods_are_settled_and_the_answer_says_so(tagger: Tagger) -> No
         assert "gate" in d.note
         assert "gate" in str(tag_columns(d)["tag_evidence"])
         assert 0.95 < d.confidence < 1
+
+
+@pytest.mark.parametrize(
+    "text", ["<p>Ladies leather wallet with coin pocket,<br>brown</p>", "Garden hose 25 m, up to 60℃, spray nozzle, green"]
+)
+def test_markup_and_signs_that_stand_for_several_are_read(tagger: Tagger, text: str) -> None:
+    assert tagger.settles([text, "sintered NdFeB magnet, max. 80℃", text]) == [True, False, True]
+
+
+@given(st.lists(st.text(st.sampled_from("aé 9℃㎡Ⅱ①½ﬁｱ<>&;b/金\u0301\u200b\t"), max_size=20), max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_a_readable_text_is_read_as_the_full_road_normalises_it(column: list[str]) -> None:
+    read = read_column(column)
+    for text, start, end, readable in zip(column, read.starts, read.ends, read.readable, strict=True):
+        if readable:
+            assert read.codes[start:end].tobytes().decode("utf-32-le").split() == fold(normalise(text).text).split()
 
 
 @pytest.mark.parametrize("text", [*LISTED, *ODD])
@@ -137,7 +153,6 @@ def test_terms_are_found_as_a_phrase_matcher_finds_them(book: Rulebook, texts: l
     from spacy.matcher import PhraseMatcher
     from spacy.tokens import Doc
 
-    from tagger.facts.text import normalise
     from tagger.facts.tokens import JOINTS, TermMatcher, stem, tokens
 
     terms = [t for t in book.terms if t.match == "any"][::7]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.cache import keep, recall
-from tagger.facts.text import is_awkward, one_to_one
+from tagger.facts.text import is_awkward, normalise, one_to_one, unreadable_share
 from tagger.facts.tokens import CJK
 
 BITS = 20
@@ -71,6 +71,14 @@ class Column:
         ends = np.cumsum(lengths)
         places = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(self.starts[rows] - (ends - lengths), lengths)
         return Column(self.codes[places], ends - lengths, ends, self.readable[rows], self.has_number[rows])
+
+    def joined(self, other: Column) -> Column:
+        """The texts of this column, and behind them those of another."""
+        size = len(self.codes)
+        ours, theirs = (self.codes, self.readable, self.has_number), (other.codes, other.readable, other.has_number)
+        codes, readable, has_number = (np.concatenate(pair) for pair in zip(ours, theirs, strict=True))
+        starts, ends = np.append(self.starts, other.starts + size), np.append(self.ends, other.ends + size)
+        return Column(codes, starts, ends, readable, has_number)
 
 
 @dataclass(frozen=True)
@@ -193,6 +201,18 @@ def _sums(values: NDArray[Any], counts: Indices) -> Indices:
 
 def read_column(texts: Sequence[str]) -> Column:
     """Texts as one array of folded code points: lower case, accents dropped, Chinese simplified."""
+    column, hard = _read(texts)
+    rows = [row for row in np.flatnonzero(hard).tolist() if not unreadable_share(texts[row])]
+    if not rows:
+        return column
+    plain, _ = _read([normalise(texts[row]).text for row in rows])
+    order = np.arange(len(texts))
+    order[rows] = len(texts) + np.arange(len(rows))
+    return column.joined(plain).part(order)
+
+
+def _read(texts: Sequence[str]) -> tuple[Column, Mask]:
+    """Texts as a column, character by character, and which of them have to be normalised for that; none that is very long."""
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     joined = f" {'  '.join(texts)} " if texts else ""
     raw = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
@@ -206,8 +226,9 @@ def read_column(texts: Sequence[str]) -> Column:
         return np.asarray(np.logical_or.reduceat((kinds & kind) != 0, starts)) if len(starts) else np.zeros(0, dtype=np.bool_)
 
     marked = (has(_OPENS) & has(_CLOSES)) | (has(_AND) & has(_ENDS))  # it may hold tags or entities
-    readable = ~has(_AWKWARD) & ~marked & (lengths <= LONGEST) & has(_LETTER)
-    return Column(tables.folded[raw], starts, ends, np.asarray(readable), has(_DIGIT | _WIDE))
+    hard = (has(_AWKWARD) | marked) & (lengths <= LONGEST)
+    readable = ~hard & (lengths <= LONGEST) & has(_LETTER)
+    return Column(tables.folded[raw], starts, ends, np.asarray(readable), has(_DIGIT | _WIDE)), np.asarray(hard)
 
 
 def fold(text: str) -> str:
