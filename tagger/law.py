@@ -548,6 +548,13 @@ class AlternativeWords(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnnamedWords(Strict):
+    """Words that name no thing: a text that holds no others does not say what the good is."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Negation(Strict):
     """Words that deny the noun in front of or behind them."""
 
@@ -576,6 +583,7 @@ class RoleFile(Strict):
     role: tuple[Role, ...]
     pointing: Pointing
     alternatives: AlternativeWords
+    unnamed: UnnamedWords
     negation: Negation
 
 

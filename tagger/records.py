@@ -108,13 +108,14 @@ class CleanText:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the text says: clean text, terms, figures; ``fault`` tells why it cannot be read."""
+    """What the text says: clean text, terms, figures; ``fault`` tells why it cannot be read, ``unnamed`` that it names no thing."""
 
     row: Row
     clean: CleanText
     terms: tuple[Term, ...]
     quantities: tuple[Quantity, ...]
     fault: str = ""
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

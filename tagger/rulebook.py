@@ -44,6 +44,7 @@ from tagger.law import (
     Unit,
     Units,
     Unlisted,
+    UnnamedWords,
     Use,
     plain,
     restored,
@@ -97,6 +98,7 @@ class Rulebook:
     roles: tuple[Role, ...]
     pointing: Pointing
     alternatives: AlternativeWords
+    unnamed: UnnamedWords
     negation: Negation
     categories: tuple[Category, ...]
     clauses: tuple[Clause, ...]
@@ -264,6 +266,7 @@ def _validated(root: Path, found: Mapping[str, str]) -> Rulebook:
         roles=cast(RoleFile, roles).role,
         pointing=cast(RoleFile, roles).pointing,
         alternatives=cast(RoleFile, roles).alternatives,
+        unnamed=cast(RoleFile, roles).unnamed,
         negation=cast(RoleFile, roles).negation,
         categories=cast(CategoryFile, categories).category,
         clauses=tuple(c for f in clause_files if f for c in f.clause),

@@ -49,6 +49,8 @@ ODD = [
     "x" * 5000,
     "\ud800",
     "12345",
+    "as per attached list, 2 pcs",
+    "样品",
 ]
 
 

@@ -120,3 +120,13 @@ def test_unfamiliar_script_is_for_a_person(tagger: Tagger) -> None:
     d = tagger.tag("เครื่องบดกราไฟท์สำหรับแบตเตอรี่")
     assert d.outcome == "review"
     assert d.reasons == ["UNFAMILIAR_TEXT"]
+
+
+@pytest.mark.parametrize(
+    "text", ["as per attached list", "样品 2 个", "Ersatzteil Nr. 7", "MODEL X", "см. приложение", "図面通り", "별첨 참조"]
+)
+def test_a_text_that_names_no_thing_is_never_cleared(tagger: Tagger, text: str) -> None:
+    d = tagger.tag(text)
+    assert d.outcome == "review"
+    assert d.questions
+    assert tagger.tag(f"{text}, leather wallet with coin pocket").outcome == "unrelated"

@@ -103,9 +103,10 @@ def _verdict(facts: Facts, scores: Scores, judged: Judged, context: Context) -> 
         questions = (_READABLE, *verdict.questions)
         return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNREADABLE,), questions, facts.fault)
     cleared = verdict.outcome in (Outcome.UNRELATED, Outcome.NOT_CONTROLLED)
-    if cleared and _unfamiliar(facts, scores, context.settings):
+    if cleared and (facts.unnamed or _unfamiliar(facts, scores, context.settings)):
         ask = Question("What is this article, in plain words?", "请用文字说明这是什么商品？")
-        return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNFAMILIAR_TEXT,), (ask,))
+        note = "no word of the text names a thing" if facts.unnamed else ""
+        return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNFAMILIAR_TEXT,), (ask,), note)
     return verdict
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tagger.facts.text import normalise
 from tagger.facts.tokens import CJK, GLUE, JOINTS, TermMatcher, stem, tokens
+from tagger.facts.unnamed import Unnamed
 from tagger.law import Clause, QuantityFile, Units
 from tagger.rulebook import DENIED, FIGURE, Rulebook
 from tagger.scores.gate import Column, Gate, Indices, Mask, Words, fold, read_column, words_of
@@ -139,7 +140,9 @@ class _Numbers:
 
 
 class StrongRows:
-    """Finds the rows that must take the full road: with a term of a listed item, or perhaps a figure that alone can meet a clause.
+    """Finds the rows that must take the full road.
+
+    They hold a term of a listed item, or perhaps a figure that alone can meet a clause, or name no thing at all.
 
     Parameters
     ----------
@@ -168,6 +171,7 @@ class StrongRows:
         self._subjects = _by_concept(subjects)
         self._roles = _roles(subjects)
         self._matcher = matcher
+        self._unnamed = Unnamed(book.unnamed)
         kinds = {name.removeprefix(FIGURE) for c in book.clauses for name in c.subject[0] if name.startswith(FIGURE)}
         self._figures = _FigurePhrases(kinds, book.units, book.quantities)
 
@@ -179,7 +183,8 @@ class StrongRows:
         terms = np.ones(len(texts), dtype=np.bool_) if few else self._may_name_an_item(found)
         for row in np.flatnonzero(terms & ~figures).tolist():
             terms[row] = self._names_an_item({t.concept for t in self._matcher.find(normalise(texts[row]))})
-        return np.asarray(terms | figures)
+        unnamed = np.fromiter((self._unnamed.fits(text.lower()) for text in texts), dtype=np.bool_, count=len(texts))
+        return np.asarray(terms | figures | unnamed)
 
     def _may_name_an_item(self, found: Mapping[str, Mask]) -> Mask:
         """Rows with a term that names an item alone, or with both sides of the subjects of a category."""
