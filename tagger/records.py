@@ -108,14 +108,13 @@ class CleanText:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the text says: clean text, terms, figures; ``fault`` tells why it cannot be read, ``unnamed`` that it names no thing."""
+    """What the text says: clean text, terms, figures; ``fault`` tells why it cannot be read."""
 
     row: Row
     clean: CleanText
     terms: tuple[Term, ...]
     quantities: tuple[Quantity, ...]
     fault: str = ""
-    unnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,9 @@ ODD = [
     "12345",
     "as per attached list, 2 pcs",
     "样品",
+    "<div>sample</div>",
+    "ＳＡＭＰＬＥ&nbsp;2",
+    "詳見附圖",
 ]
 
 
@@ -138,15 +141,17 @@ def test_no_text_breaks_the_gate(tagger: Tagger, column: list[str]) -> None:
 
 
 def test_the_scan_finds_every_row_of_which_a_clause_speaks(book: Rulebook, root: Path) -> None:
-    examples = read_examples(root / "training_data", book.labels)[::3]
-    facts = FactReader(book).read([Row(e.id, e.text) for e in examples])
-    judge = ClauseJudge(book)
+    examples = read_examples(root / "training_data", book.labels)
     column = read_column([e.text for e in examples])
     found = StrongRows(book, term_matcher(book)).find([e.text for e in examples], column)
+    third = np.arange(len(examples)) % 3 == 0
+    rows = np.flatnonzero(~found | third)  # a row that was found cannot have been missed: of those a third is enough
+    facts = FactReader(book).read([Row(examples[row].id, examples[row].text) for row in rows])
+    judge = ClauseJudge(book)
     spoken = np.array([bool(judge.judge(f).clauses) for f in facts])
-    assert not [e.text for e, missed in zip(examples, spoken & column.readable & ~found, strict=True) if missed]
-    assert found[spoken].mean() > 0.95
-    assert found[~spoken].mean() < 0.2
+    assert not [examples[row].text for row in rows[spoken & column.readable[rows] & ~found[rows]]]
+    assert found[rows[spoken & third[rows]]].mean() > 0.95
+    assert found[rows[~spoken & third[rows]]].mean() < 0.2
 
 
 def test_terms_are_found_as_a_phrase_matcher_finds_them(book: Rulebook, texts: list[str]) -> None:

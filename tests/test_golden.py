@@ -123,7 +123,17 @@ def test_unfamiliar_script_is_for_a_person(tagger: Tagger) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["as per attached list", "样品 2 个", "Ersatzteil Nr. 7", "MODEL X", "см. приложение", "図面通り", "별첨 참조"]
+    "text",
+    [
+        "as per attached list",
+        "样品 2 个",
+        "Ersatzteil Nr. 7",
+        "MODEL X",
+        "см. приложение",
+        "図面通り",
+        "별첨 참조",
+        "<div>sample</div>",
+    ],
 )
 def test_a_text_that_names_no_thing_is_never_cleared(tagger: Tagger, text: str) -> None:
     d = tagger.tag(text)

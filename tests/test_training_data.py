@@ -80,7 +80,7 @@ def near_pairs(texts: Sequence[str], sides: Sequence[str], least: float) -> list
     Such texts share one of the rarest grams of either (prefix filter), so that few pairs have to be compared.
     """
     of_side = np.unique(sides, return_inverse=True)[1]
-    bare = [re.sub(r"[\W\d_]+", " ", text.lower()) for text in texts]
+    bare = [re.sub(r"[\W\d_]+", " ", text.lower()).ljust(4, "_") for text in texts]  # a shorter text is one gram
     grams = CountVectorizer(analyzer="char", ngram_range=(4, 4), lowercase=False, binary=True, dtype=np.int32).fit_transform(bare)
     sizes = np.diff(grams.indptr)
     row = np.repeat(np.arange(len(texts)), sizes)
@@ -112,6 +112,7 @@ def test_the_near_duplicate_check_finds_one() -> None:
     texts = ["Spherical graphite for lithium cells, 20 kg drum", "Spherical graphite for lithium cells, 25 kg drums", "Paper pulp"]
     assert near_pairs(texts, ["one", "two", "two"], 0.7) == [(1, 0)]
     assert near_pairs(texts, ["one", "one", "two"], 0.7) == []
+    assert near_pairs(["碲", "Te", "碲"], ["one", "one", "two"], 0.7) == [(2, 0)]
 
 
 def phrases(text: str, least: float = 6) -> set[str]:

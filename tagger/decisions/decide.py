@@ -14,10 +14,13 @@ from tagger.decisions.remarks import remark_otherwise_zh, remark_zh
 from tagger.law import DecisionSettings
 from tagger.records import ClauseResult, Decision, Evidence, Facts, Outcome, Question, Reason, Scores, Truth
 from tagger.rulebook import Rulebook
+from tagger.scores.gate import fold
+from tagger.scores.unnamed import nothing_but
 
 NONE = "none"
 _SCRIPTS = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "CYRILLIC", "GREEK", "DIGIT")
 _MOST_QUESTIONS = 6
+_LONGEST_UNNAMED = 60  # characters
 _LEAST = 1e-9  # a probability is at least so far from 0 and 1 where its log-odds are taken
 _READABLE = Question("Please supply the description as readable text.", "请提供可读的商品描述文字。")
 
@@ -41,6 +44,11 @@ class Context:
     def settings(self) -> DecisionSettings:
         """Thresholds of the decisions."""
         return self.book.settings.decision
+
+    def names_nothing(self, facts: Facts) -> bool:
+        """Whether a text holds nothing but words that name no thing; one that is longer is left to the model."""
+        text = facts.clean.text
+        return len(text) <= _LONGEST_UNNAMED and nothing_but(self.book.unnamed.words).fullmatch(fold(text)) is not None
 
     def assurance(self, sure: float, scores: Scores) -> float:
         """How assured the model is that a row is harmless: the log-odds against its risk, and some of those of its category."""
@@ -103,9 +111,10 @@ def _verdict(facts: Facts, scores: Scores, judged: Judged, context: Context) -> 
         questions = (_READABLE, *verdict.questions)
         return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNREADABLE,), questions, facts.fault)
     cleared = verdict.outcome in (Outcome.UNRELATED, Outcome.NOT_CONTROLLED)
-    if cleared and (facts.unnamed or _unfamiliar(facts, scores, context.settings)):
+    unnamed = cleared and context.names_nothing(facts)
+    if unnamed or (cleared and _unfamiliar(facts, scores, context.settings)):
         ask = Question("What is this article, in plain words?", "请用文字说明这是什么商品？")
-        note = "no word of the text names a thing" if facts.unnamed else ""
+        note = "no word of the text names a thing" if unnamed else ""
         return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNFAMILIAR_TEXT,), (ask,), note)
     return verdict
 

@@ -12,7 +12,6 @@ from tagger.facts.numerals import has_numeral
 from tagger.facts.quantities import QuantityReader
 from tagger.facts.text import has_digit, normalise, unreadable_share
 from tagger.facts.tokens import TermIndex, TermMatcher
-from tagger.facts.unnamed import Unnamed
 from tagger.records import CleanText, Facts, Quantity, Row
 from tagger.rulebook import Rulebook
 
@@ -34,7 +33,6 @@ class FactReader:
     def __init__(self, book: Rulebook) -> None:
         self.terms = term_matcher(book)
         self._negation = NegationReader(book.negation)
-        self._unnamed = Unnamed(book.unnamed)
         self._book = book
         self._longest = book.settings.decision.longest_text
 
@@ -49,7 +47,7 @@ class FactReader:
         cleans = [normalise(row.text[: self._longest]) for row in rows]
         terms = self.terms.find_all(cleans)
         return [
-            Facts(row, clean, self._negation.mark(found, clean), self._figures(clean), fault, self._unnamed.fits(clean.folded))
+            Facts(row, clean, self._negation.mark(found, clean), self._figures(clean), fault)
             for row, clean, found, fault in zip(rows, cleans, terms, faults, strict=True)
         ]
 

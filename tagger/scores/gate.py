@@ -72,6 +72,11 @@ class Column:
         places = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(self.starts[rows] - (ends - lengths), lengths)
         return Column(self.codes[places], ends - lengths, ends, self.readable[rows], self.has_number[rows])
 
+    def texts(self) -> list[str]:
+        """The folded texts."""
+        whole = _spelled(self.codes)
+        return [whole[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+
     def joined(self, other: Column) -> Column:
         """The texts of this column, and behind them those of another."""
         size = len(self.codes)
@@ -200,7 +205,10 @@ def _sums(values: NDArray[Any], counts: Indices) -> Indices:
 
 
 def read_column(texts: Sequence[str]) -> Column:
-    """Texts as one array of folded code points: lower case, accents dropped, Chinese simplified."""
+    """Texts as one array of folded code points: lower case, accents dropped, Chinese simplified.
+
+    Those with markup, or with signs that stand for several, are normalised first.
+    """
     column, hard = _read(texts)
     rows = [row for row in np.flatnonzero(hard).tolist() if not unreadable_share(texts[row])]
     if not rows:
@@ -229,6 +237,11 @@ def _read(texts: Sequence[str]) -> tuple[Column, Mask]:
     hard = (has(_AWKWARD) | marked) & (lengths <= LONGEST)
     readable = ~hard & (lengths <= LONGEST) & has(_LETTER)
     return Column(tables.folded[raw], starts, ends, np.asarray(readable), has(_DIGIT | _WIDE)), np.asarray(hard)
+
+
+def _spelled(codes: NDArray[np.uint32]) -> str:
+    """Code points as a text."""
+    return codes.tobytes().decode("utf-32-le", "surrogatepass")
 
 
 def fold(text: str) -> str:
@@ -261,7 +274,7 @@ class Words:
 
     def text(self, word: int) -> str:
         """One word, folded."""
-        return self.codes[self.starts[word] : self.ends[word]].tobytes().decode("utf-32-le", "surrogatepass")
+        return _spelled(self.codes[self.starts[word] : self.ends[word]])
 
 
 def words_of(column: Column) -> Words:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from tagger.facts.text import normalise
 from tagger.facts.tokens import CJK, GLUE, JOINTS, TermMatcher, stem, tokens
-from tagger.facts.unnamed import Unnamed
 from tagger.law import Clause, QuantityFile, Units
 from tagger.rulebook import DENIED, FIGURE, Rulebook
 from tagger.scores.gate import Column, Gate, Indices, Mask, Words, fold, read_column, words_of
+from tagger.scores.unnamed import nothing_but
 
 _FEW = 32  # texts; below it looking at each is cheaper than numbering the words
 _DEPTH = 5  # words of a phrase that are compared
@@ -171,7 +171,7 @@ class StrongRows:
         self._subjects = _by_concept(subjects)
         self._roles = _roles(subjects)
         self._matcher = matcher
-        self._unnamed = Unnamed(book.unnamed)
+        self._unnamed = nothing_but(book.unnamed.words)
         kinds = {name.removeprefix(FIGURE) for c in book.clauses for name in c.subject[0] if name.startswith(FIGURE)}
         self._figures = _FigurePhrases(kinds, book.units, book.quantities)
 
@@ -183,8 +183,8 @@ class StrongRows:
         terms = np.ones(len(texts), dtype=np.bool_) if few else self._may_name_an_item(found)
         for row in np.flatnonzero(terms & ~figures).tolist():
             terms[row] = self._names_an_item({t.concept for t in self._matcher.find(normalise(texts[row]))})
-        unnamed = np.fromiter((self._unnamed.fits(text.lower()) for text in texts), dtype=np.bool_, count=len(texts))
-        return np.asarray(terms | figures | unnamed)
+        unnamed = [self._unnamed.fullmatch(text) is not None for text in column.texts()]
+        return np.asarray(terms | figures | np.array(unnamed, dtype=np.bool_))
 
     def _may_name_an_item(self, found: Mapping[str, Mask]) -> Mask:
         """Rows with a term that names an item alone, or with both sides of the subjects of a category."""
