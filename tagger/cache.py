@@ -14,8 +14,10 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +53,51 @@ def recall(name: str, rules_id: str, sources: Iterable[str]) -> Any:
     sources : iterable of str
         Program and data files, relative to the package, that the kept value depends on.
     """
+    return _read(name, rules_id, sources, json.loads)
+
+
+class Parts(Sequence[Any]):
+    """The parts of a cache file, each of which is read when it is asked for."""
+
+    def __init__(self, content: bytes, borders: Sequence[int]) -> None:
+        self._content = content
+        self._borders = borders
+
+    def __len__(self) -> int:
+        return len(self._borders) - 1
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return [self[n] for n in range(*at.indices(len(self)))]
+        return json.loads(self._content[self._borders[at] : self._borders[at + 1]])
+
+
+def recall_parts(name: str, rules_id: str, sources: Iterable[str]) -> tuple[Any, Parts] | None:
+    """The value and the parts that :func:`keep_parts` kept; None where there is nothing, or a damaged file."""
+    found: tuple[Any, Parts] | None = _read(name, rules_id, sources, _in_parts)
+    return found
+
+
+def _in_parts(content: bytes) -> tuple[Any, Parts]:
+    begin = content.find(b"\n") + 1
+    try:
+        value, lengths, check = json.loads(content[:begin])
+        ends = list(accumulate(lengths, initial=begin))
+    except TypeError:
+        raise ValueError("the head of the file is something else") from None
+    if zlib.crc32(memoryview(content)[begin:]) != check or ends[-1] != len(content):
+        raise ValueError("the file is cut off or damaged")
+    return value, Parts(content, ends)
+
+
+def _read(name: str, rules_id: str, sources: Iterable[str], parsed: Callable[[bytes], Any]) -> Any:
     folder = cache_folder()
     if folder is None:
         return None
     try:
         content = (folder / _file_name(name, rules_id, sources)).read_bytes()
         with _no_collection():
-            return json.loads(content)
+            return parsed(content)
     except (OSError, ValueError):  # not there, not readable, or cut off by a full disk
         return None
 
@@ -76,6 +116,21 @@ def _no_collection() -> Iterator[None]:
 
 def keep(name: str, rules_id: str, sources: Iterable[str], value: Any) -> None:
     """Keep a value of plain JSON; a folder that cannot be written is passed over in silence."""
+    _write(name, rules_id, sources, _plain(value))
+
+
+def keep_parts(name: str, rules_id: str, sources: Iterable[str], value: Any, parts: Iterable[Any]) -> None:
+    """Keep a value, and parts that are read one by one: JSON in lines, the first of which tells how long the others are."""
+    lines = [_plain(part) + b"\n" for part in parts]
+    rest = b"".join(lines)
+    _write(name, rules_id, sources, _plain([value, list(map(len, lines)), zlib.crc32(rest)]) + b"\n" + rest)
+
+
+def _plain(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _write(name: str, rules_id: str, sources: Iterable[str], content: bytes) -> None:
     folder = cache_folder()
     if folder is None:
         return
@@ -83,8 +138,8 @@ def keep(name: str, rules_id: str, sources: Iterable[str], value: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         handle, written = tempfile.mkstemp(dir=folder, suffix=".new")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                json.dump(value, out, ensure_ascii=False, separators=(",", ":"))
+            with os.fdopen(handle, "wb") as out:
+                out.write(content)
             os.replace(written, folder / _file_name(name, rules_id, sources))
         except OSError:
             Path(written).unlink(missing_ok=True)

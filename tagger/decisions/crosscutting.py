@@ -13,11 +13,11 @@ from functools import cached_property, lru_cache
 from tagger.decisions.clauses import compare
 from tagger.errors import UsageError
 from tagger.facts.negation import NegationReader
-from tagger.facts.numbers import any_of
 from tagger.facts.places import country
 from tagger.facts.quantities import QuantityReader
 from tagger.facts.readable import readable
-from tagger.facts.text import normalise
+from tagger.facts.text import fold_words, normalise
+from tagger.facts.words import any_of
 from tagger.law import Rule, RuleTest, Use
 from tagger.records import Decision, Outcome, Question, RuleResult, Term, Truth
 from tagger.rulebook import COLUMNS, Rulebook
@@ -153,7 +153,7 @@ class _UseReader:
 
 
 def _words(words: Iterable[str]) -> re.Pattern[str]:
-    return re.compile(any_of(normalise(w).folded for w in words))
+    return re.compile(any_of(fold_words(words)))
 
 
 def _in_scope(rule: Rule, category: str, codes: tuple[str, ...]) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from tagger.facts.figures import Figure, UnitPlace, in_base
 from tagger.facts.notations import NotationReader
-from tagger.facts.numbers import Number, any_of
+from tagger.facts.numbers import Number
+from tagger.facts.words import any_of
 from tagger.law import QuantityFile
 from tagger.records import CleanText
 

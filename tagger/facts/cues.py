@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 
-from tagger.facts.numbers import any_of
-from tagger.facts.text import normalise
+from tagger.facts.text import fold_words
+from tagger.facts.words import AnyOf
 from tagger.law import Kind, QuantityFile
 
 _ONE_HAN = re.compile("[\u4e00-\u9fff]")
 _JOINTS = " :=("
 
 
+def with_folded_cues(quantities: QuantityFile) -> QuantityFile:
+    """The same, with the words that name kinds as a normalised text has them."""
+    folded = iter(fold_words(cue for kind in quantities.kind for cue in kind.cues))
+    kinds = (replace(kind, cues=tuple(islice(folded, len(kind.cues)))) for kind in quantities.kind)
+    return replace(quantities, kind=tuple(kinds))
+
+
 class CueBook:
-    """The words of every dimension; those of one are made into a pattern when a text first has a figure of it.
+    """The words of every dimension; those of one are gathered when a text first has a figure of it.
 
     Parameters
     ----------
     quantities : QuantityFile
+        Its cues are folded.
     dimensions : iterable of str
     """
 
@@ -37,9 +47,9 @@ class CueBook:
         return self._made[dimension]
 
     @cached_property
-    def any(self) -> re.Pattern[str]:
+    def any(self) -> AnyOf:
         """Any word of any dimension."""
-        return re.compile(any_of(normalise(c).folded for k in self._quantities.kind for c in k.cues))
+        return AnyOf(c for k in self._quantities.kind for c in k.cues)
 
 
 class Cues:
@@ -48,28 +58,24 @@ class Cues:
     Parameters
     ----------
     kinds : iterable of Kind
+        Their cues are folded.
     dimension : str
     heads : iterable of str
         Words that say no more than the dimension (volume, density): right behind a word that says more they yield to it.
     """
 
     def __init__(self, kinds: Iterable[Kind], dimension: str, heads: Iterable[str] = ()) -> None:
-        own = [(normalise(cue).folded, k) for k in kinds if k.dimension == dimension for cue in k.cues]
+        own = [(cue, k) for k in kinds if k.dimension == dimension for cue in k.cues]
         self._kind = {cue.removeprefix("*"): k.name for cue, k in own}
         self._compounds = tuple(cue[1:] for cue, _ in own if cue[0] == "*")
         self._instead = {k.name: k.instead_of for _, k in own if k.instead_of}
-        self._heads = frozenset(normalise(word).folded for word in heads)
-        single = r"(?![\u4e00-\u9fff])"  # 高 of a height, not of 最高使用
-        bounded = [cue for cue, _ in own if not (dimension == "length" and _ONE_HAN.fullmatch(cue))]
-        patterns = [any_of(bounded)] if bounded else []
-        patterns += [re.escape(cue) + single for cue, _ in own if dimension == "length" and _ONE_HAN.fullmatch(cue)]
-        self._pattern = re.compile("|".join(patterns)) if patterns else None
+        self._heads = frozenset(fold_words(heads))
+        alone = [cue for cue, _ in own if dimension == "length" and _ONE_HAN.fullmatch(cue)]
+        self._words = AnyOf((cue for cue, _ in own if cue not in alone), alone=alone)
 
     def _all(self, text: str) -> list[tuple[str, int, int]]:
-        if self._pattern is None:
-            return []
         found: list[tuple[str, int, int]] = []
-        for match in self._pattern.finditer(text):
+        for match in self._words.finditer(text):
             kind = self._of(match.group())
             joined = bool(found) and not text[found[-1][2] : match.start()].strip(_JOINTS)
             if joined and (

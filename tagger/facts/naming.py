@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from tagger.facts.cues import CueBook, Cues
 from tagger.facts.figures import Figure
-from tagger.facts.numbers import any_of
+from tagger.facts.words import any_of
 from tagger.law import QuantityFile
 
 _DIAMETERS = ("diameter", "kiln_diameter", "barrel_diameter")  # diameter x length, as in φ3.2×52m

@@ -10,8 +10,8 @@ from functools import cached_property
 from operator import add
 from typing import NamedTuple
 
-from tagger.facts.numbers import any_of
-from tagger.facts.text import normalise, one_to_one
+from tagger.facts.text import fold_words, one_to_one
+from tagger.facts.words import any_of
 from tagger.law import Negation
 from tagger.records import CleanText, Span, Term
 
@@ -87,6 +87,7 @@ class NegationReader:
 
     Examples
     --------
+    >>> from tagger.facts.text import normalise
     >>> reader = NegationReader(Negation(before=("without", "不含"), after=("-free",), articles=("any",), joints=("or",)))
     >>> clean = normalise("without any silicon or tin, lead-free, copper")
     >>> terms = [Term(w, Span(clean.text.find(w), clean.text.find(w) + len(w))) for w in ("silicon", "tin", "lead", "copper")]
@@ -107,10 +108,8 @@ class NegationReader:
     @cached_property
     def _hints(self) -> _Hints:
         negation = self._words
-        words = {
-            normalise(w).folded.removeprefix("*").partition("#")[0].strip()
-            for w in (*negation.before, *negation.after, *negation.verdicts)
-        }
+        folded = fold_words((*negation.before, *negation.after, *negation.verdicts))
+        words = {word.removeprefix("*").partition("#")[0].strip() for word in folded}
         short = {w for w in words if len(w) <= _SHORT and w.isascii() and w.isalpha()}
         kept: list[str] = []
         for word in sorted(words - short, key=lambda w: (len(w), w)):
@@ -125,23 +124,20 @@ class NegationReader:
     def _patterns(self) -> _Patterns:
         """Made when a text first has a term that may be denied."""
         negation = self._words
-        after, articles, joints = (
-            any_of([normalise(w).folded for w in words]) for words in (negation.after, negation.articles, negation.joints)
-        )
-        guard = "".join(rf"(?<!{re.escape(normalise(w).folded)})" for w in negation.never_behind)
+        after, articles, joints = (any_of(fold_words(words)) for words in (negation.after, negation.articles, negation.joints))
+        guard = "".join(rf"(?<!{re.escape(word)})" for word in fold_words(negation.never_behind))
         before = [
-            re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?")
-            for words in _without_prefixes([normalise(w).folded for w in negation.before])
+            re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?") for words in _without_prefixes(fold_words(negation.before))
         ]
-        verdict, between = (any_of([normalise(w).folded for w in words]) for words in (negation.verdicts, negation.between))
+        verdict, between = (any_of(fold_words(words)) for words in (negation.verdicts, negation.between))
         return _Patterns(
             before,
             re.compile(rf"\s?{after}"),
             re.compile(rf"\s*{joints}\s*"),
             re.compile(verdict.replace(re.escape("#"), _NUMBER)),
-            re.compile(rf"[:=]?\s?(?:(?:{any_of([normalise(w).folded for w in negation.at_most])})\s?)?{_TRACE}"),
+            re.compile(rf"[:=]?\s?(?:(?:{any_of(fold_words(negation.at_most))})\s?)?{_TRACE}"),
             re.compile(rf"(?:[\s,，:：()（）\"“”„']|{_LIMIT}|{between})*$" if negation.between else r"\s*$"),
-            re.compile(rf"[\s,]*{any_of([normalise(w).folded for w in (*negation.joints, *negation.members)])}\s*"),
+            re.compile(rf"[\s,]*{any_of(fold_words((*negation.joints, *negation.members)))}\s*"),
             self._lists,
         )
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from tagger.facts.compositions import CompositionReader
 from tagger.facts.cues import Cues
 from tagger.facts.figures import Figure
-from tagger.facts.numbers import Number, any_of
+from tagger.facts.numbers import Number
 from tagger.facts.units import UnitFinder
+from tagger.facts.words import any_of
 from tagger.law import QuantityFile, Units
 from tagger.records import CleanText
 

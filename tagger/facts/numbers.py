@@ -1,13 +1,14 @@
-"""Numbers as the market writes them, without their units; patterns made from lists of words."""
+"""Numbers as the market writes them, without their units."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+
+from tagger.facts.words import any_of
 
 _NUMBER = re.compile(
     r"10\^[-+]?\d{1,2}"
@@ -103,56 +104,3 @@ def number_value(text: str) -> float:
 def _is_percent_decimal(folded: str, number: re.Match[str]) -> bool:
     found = _PERCENT_DECIMALS.match(folded, number.start()) if "," in number.group() else None
     return found is not None and found.end() == number.end()
-
-
-# Several small classes, as one that spans scripts takes four times as long to compile, and each start compiles hundreds of them.
-_NO_LETTER_IN_FRONT = r"(?<![a-z])(?<![а-ё])"
-_NO_LETTER_BEHIND = r"(?![a-zäöüßéñ])(?![α-ё])"
-
-
-def any_of(words: Iterable[str], *, spaced: bool = False) -> str:
-    """Alternation of words as a prefix tree, longest first; a Latin or Cyrillic letter at an end must be the word's end.
-
-    Of no words it matches nothing.
-
-    Parameters
-    ----------
-    words : iterable of str
-        Lower-case words.
-    spaced : bool
-        Units: a space inside is optional in the text, and letters may stand directly in front.
-
-    Notes
-    -----
-    A word with a star in front may be the end of a compound: ``*temperatur`` finds ``eintrittstemperatur``.
-    """
-    tree: dict[str, Any] = {}
-    for word in words:
-        if not word:
-            continue
-        compound = word[0] == "*" and len(word) > 1
-        steps = [r"\s?" if c == " " and spaced else re.escape(c) for c in word[compound:]]
-        if not spaced and not compound and re.match(r"[a-zа-яё]", word):
-            steps.insert(0, _NO_LETTER_IN_FRONT)
-        elif not spaced and word[0].isdigit():
-            steps.insert(0, r"(?<![\d.])(?<!\d,)")
-        node = tree
-        for step in steps:
-            node = node.setdefault(step, {})
-        ends = _NO_LETTER_BEHIND if re.search(r"[a-zа-яёäöüßéñμ]$", word) else r"(?!\d)" if word[-1].isdigit() else ""
-        node[f"end{ends}"] = {}
-    return "".join(_pattern(tree)) if tree else "(?!)"
-
-
-def _pattern(tree: dict[str, Any]) -> tuple[str, str]:
-    """Pattern of a tree, and what must stand behind it.
-
-    What all words of a branch must be followed by is said once behind the branch: classes of letters are slow to compile.
-    """
-    below = {step: _pattern(branch) for step, branch in tree.items() if not step.startswith("end")}
-    branches = [(step + pattern, end) for step, (pattern, end) in below.items()]
-    branches += [("", step[3:]) for step in tree if step.startswith("end")]
-    ends = {end for _, end in branches}
-    common = ends.pop() if len(ends) == 1 else ""
-    patterns = [branch if common else branch + end for branch, end in branches]
-    return patterns[0] if len(patterns) == 1 else f"(?:{'|'.join(patterns)})", common

@@ -14,15 +14,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tagger.facts.bounds import TOLERANCE, TOLERANCE_IN_FRONT, BoundReader
+from tagger.facts.cues import with_folded_cues
 from tagger.facts.derived import Deriver
 from tagger.facts.figures import Figure, UnitPlace, in_base
 from tagger.facts.naming import Namer
 from tagger.facts.notations import NotationReader
-from tagger.facts.numbers import Number, any_of, numbers
+from tagger.facts.numbers import Number, numbers
 from tagger.facts.numerals import in_digits
 from tagger.facts.sizes import SizeReader
-from tagger.facts.text import has_digit, normalise
+from tagger.facts.text import fold_words, has_digit
 from tagger.facts.units import UnitFinder
+from tagger.facts.words import AnyOf, any_of
 from tagger.law import QuantityFile, Unit, Units
 from tagger.records import CleanText, Quantity
 
@@ -39,6 +41,7 @@ _HEAD_OF_SHARES = re.compile(r"[(\[]\s*(?:wt\.?|mass|at\.?|质量)?\s?%\s*[)\]]\
 _HEAD_REACH = 160
 _UNEVEN = re.compile(r"\s*\+\s?\d+(?:[.,]\d+)?\s?/\s?-\s?\d+(?:[.,]\d+)?\s*")
 _IN_A_WORD = re.compile(r"[\w;|\n]")  # signs that may not stand between a word and its figure
+_SIGNS_BEHIND = re.compile(r"[^\w;|\n]{0,4}")
 _DIAMETER_SIGN = re.compile(r"[øφ]\s*$")
 
 
@@ -52,6 +55,7 @@ class QuantityReader:
 
     Examples
     --------
+    >>> from tagger.facts.text import normalise
     >>> from tagger.rulebook import load_rulebook
     >>> book = load_rulebook()
     >>> reader = QuantityReader(book.units, book.quantities)
@@ -63,6 +67,7 @@ class QuantityReader:
     """
 
     def __init__(self, units: Units, quantities: QuantityFile) -> None:
+        quantities = with_folded_cues(quantities)
         words = quantities.words
         self._multipliers = words.multipliers
         self._finder = UnitFinder(units, quantities)
@@ -70,7 +75,7 @@ class QuantityReader:
         self._bounds = BoundReader(quantities, self._notations)
         self._sizes = SizeReader(quantities, self._finder, self._bounds)
         self._namer = Namer(quantities, self._finder.cues)
-        self._steel = re.compile(rf"(?:{any_of([normalise(s).folded for s in words.steels])})(?![a-z0-9])")
+        self._steel = re.compile(rf"(?:{any_of(fold_words(words.steels))})(?![a-z0-9])")
         self._deriver = Deriver(units, quantities)
         self._base = {d.name: d.base for d in units.dimension}
         self._kinds = {k.name: k for k in quantities.kind}
@@ -80,14 +85,12 @@ class QuantityReader:
         at_most = any_of(w for c in quantities.comparator if c.sign in ("<=", "<") for w in c.before)
         self._but_at_most = re.compile(rf"\s*(?:{any_of(words.but)})?\s*(?:{at_most})?[\s:(]*")
         # "capacity" alone may be a vessel's or a cell's
-        several = Counter(cue for cue, _ in {(normalise(c).folded, k.name_en) for k in quantities.kind for c in k.cues})
-        unitless = ((normalise(cue).folded, k.name) for k in quantities.kind if k.unitless for cue in k.cues)
-        self._unitless = {cue: name for cue, name in unitless if several[cue] == 1}
-        named = any_of(self._unitless)
-        self._unitless_cue = re.compile(rf"({named})[^\w;|\n]{{0,4}}$") if self._unitless else None
+        several = Counter(cue for cue, _ in {(c, k.name_en) for k in quantities.kind for c in k.cues})
+        self._unitless = {cue: k.name for k in quantities.kind if k.unitless for cue in k.cues if several[cue] == 1}
+        self._unitless_cues = AnyOf(self._unitless)
         self._unitless_ends = {cue[-2:] for cue in self._unitless}
         self._saying = re.compile(rf"\s*{any_of(words.saying)}\s*$")
-        self._saying_words = tuple(normalise(word).folded for word in words.saying)
+        self._saying_words = tuple(fold_words(words.saying))
         self._drawing_unit = self._finder.spelled(words.drawing_unit)
         self._assumed = f"no unit: {words.drawing_unit}"
 
@@ -260,10 +263,10 @@ class QuantityReader:
         if said:
             start -= len(said.group())
             left = left[: said.start()]
-        match = self._unitless_cue.search(left) if self._unitless_cue and self._may_name(left) else None
-        if match is None or self._is_unit_of_another(clean, start - len(match.group())):
+        cue = self._last_unitless(left) if self._may_name(left) else None
+        if cue is None or self._is_unit_of_another(clean, start - len(left) + cue.start()):
             return None
-        kind = self._kinds[self._unitless[match.group(1)]]
+        kind = self._kinds[self._unitless[cue.group()]]
         place = UnitPlace(*self._finder.spelled(kind.unitless), members[-1].end)
         figure = self._bounds.figure(clean, members, signs, place)
         low, high = kind.bare or (-math.inf, math.inf)
@@ -277,6 +280,14 @@ class QuantityReader:
             if _IN_A_WORD.match(left[end - 1]):
                 return False
         return False
+
+    def _last_unitless(self, left: str) -> re.Match[str] | None:
+        """The word with a usual unit that ends a text, but for a few signs."""
+        for at in range(len(left)):
+            cue = self._unitless_cues.match(left, at)
+            if cue and _SIGNS_BEHIND.fullmatch(left, cue.end()):
+                return cue
+        return None
 
     def _under_head(self, clean: CleanText, members: Sequence[Number], signs: Sequence[str]) -> Figure | None:
         """A share whose unit stands once, at the head of a list: ``Composition (wt%): Nd 29.5, Dy 1.5, B 1.0``."""

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 
-from tagger.cache import keep, recall
+from tagger.cache import keep_parts, recall_parts
 from tagger.facts.negation import NegationReader
 from tagger.facts.numerals import has_numeral
 from tagger.facts.quantities import QuantityReader
@@ -57,11 +57,11 @@ class FactReader:
 
 def term_matcher(book: Rulebook) -> TermMatcher:
     """Finds the terms of a rulebook; their index is kept from start to start."""
-    kept = recall("terms", book.rules_id, _CACHED)
-    with contextlib.suppress(TypeError, ValueError, AttributeError, IndexError):  # none was kept, or something else
-        return TermMatcher(TermIndex.unpacked(kept))
+    kept = recall_parts("terms", book.rules_id, _CACHED)
+    with contextlib.suppress(TypeError, ValueError, AttributeError):  # none was kept, or something else
+        return TermMatcher(TermIndex.kept(*kept or ()))
     index = TermIndex.of(book.terms)
-    keep("terms", book.rules_id, _CACHED, index.packed())
+    keep_parts("terms", book.rules_id, _CACHED, index.head, index.branches)
     return TermMatcher(index)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from tagger.facts.bounds import TOLERANCE, BoundReader
 from tagger.facts.figures import Figure, UnitPlace
-from tagger.facts.numbers import Number, any_of
+from tagger.facts.numbers import Number
 from tagger.facts.units import UnitFinder
+from tagger.facts.words import any_of
 from tagger.law import QuantityFile
 from tagger.records import CleanText
 

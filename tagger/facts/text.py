@@ -6,6 +6,7 @@ import csv
 import html
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -166,6 +167,19 @@ def normalise(text: str) -> CleanText:
     return CleanText(text, clean, clean.lower(), tuple(starts), tuple(ends))
 
 
+def fold_words(words: Iterable[str]) -> list[str]:
+    """Each of some words normalised, in lower case: much quicker than one by one, which counts where a start has thousands.
+
+    Examples
+    --------
+    >>> fold_words(["Größe", "電圧", "㎡/g", "a | b"])
+    ['größe', '电压', 'm2/g', 'a | b']
+    """
+    given = list(words)
+    joined = normalise(_BETWEEN.join(given)).folded.split(_BETWEEN)
+    return joined if len(joined) == len(given) else [normalise(word).folded for word in given]
+
+
 def _replace(found: str, before: str) -> str:
     """What an awkward piece of text becomes; ``before`` is the character in front of it."""
     if found.isspace():
@@ -188,6 +202,7 @@ def _replace(found: str, before: str) -> str:
     return unicodedata.normalize("NFKC", found)
 
 
+_BETWEEN = "|"  # normalising leaves it as it is, and joins nothing across it
 _DIGIT = re.compile(r"\d")
 
 

@@ -4,17 +4,16 @@ Stock tokenizers keep ``H=42±3`` as one token and split Latin words into letter
 change between letters, digits and signs, and around every Han, Kana and Hangul character, so that a term is a sequence of
 tokens in any script. Word ends (plural, case) are dropped before tokens are compared.
 
-Terms are looked up in two plain dictionaries, which load from a file in milliseconds; a phrase matcher of a library has to
-be filled term by term at every start. A test holds this one against spaCy's ``PhraseMatcher``.
+Terms are looked up by their first stems, and what a stem begins is read from a file when a text first has it; a phrase matcher
+of a library has to be filled term by term at every start. A test holds this one against spaCy's ``PhraseMatcher``.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
@@ -97,34 +96,35 @@ def _in_part_number(text: str, first: int, last: int) -> bool:
     return run_first < first or any(c.isalpha() for c in text[last:run_last])
 
 
-@dataclass(frozen=True, slots=True)
-class TermIndex:
-    """The terms of a lexicon, ready to be looked up.
+_Behind = tuple[list[int], dict[str, list[int]]]  # lengths of terms in tokens, and what follows two stems to the entries
+Branch = tuple[list[int], dict[str, _Behind]]  # entries of a stem alone, and the second stems of the terms that it begins
 
-    Attributes
+
+class TermIndex:
+    """The terms of a lexicon by their first stem; what a stem begins is read when a text first has it.
+
+    Parameters
     ----------
-    entries : list
+    entries : sequence of tuple
         Concept, kind of match, and for ``exact`` the spelling, of each way to name something.
-    single : dict
-        Stem to the numbers of the entries that are this one token.
-    pairs : dict
-        The first two stems to the lengths, in tokens, of the terms that begin so, shortest first.
-    longer : dict
-        All stems of a term to the numbers of its entries.
+    stems : sequence of str
+        First stems.
+    branches : sequence
+        What each begins: the numbers of its own entries, and by the second stem the lengths of terms, in tokens, shortest
+        first, and the numbers of the entries of each by what follows.
     """
 
-    entries: list[tuple[str, str, str]]
-    single: dict[str, list[int]]
-    pairs: dict[str, list[int]]
-    longer: dict[str, list[int]]
+    def __init__(self, entries: Sequence[tuple[str, str, str]], stems: Sequence[str], branches: Sequence[Branch]) -> None:
+        self.entries = entries
+        self.places = {stem: n for n, stem in enumerate(stems)}
+        self._branches = branches
+        self._read: list[Branch | None] = [None] * len(stems)
 
     @classmethod
     def of(cls, terms: Iterable[LexiconTerm]) -> TermIndex:
         """Index the terms of a lexicon."""
         numbers: dict[tuple[str, str, str], int] = {}
-        single: dict[str, list[int]] = {}
-        longer: dict[str, list[int]] = {}
-        lengths: dict[str, set[int]] = {}
+        branches: dict[str, Branch] = {}
         for term in terms:
             clean = normalise(term.term)
             stems = [stem(word) for word in tokens(clean.folded.translate(JOINTS).strip())[0]]
@@ -132,34 +132,57 @@ class TermIndex:
                 continue
             spelling = clean.text.translate(JOINTS) if term.match == "exact" else ""
             number = numbers.setdefault((term.concept, term.match, spelling), len(numbers))
+            known, longer = branches.setdefault(stems[0], ([], {}))
             if len(stems) > 1:
-                lengths.setdefault(GLUE.join(stems[:2]), set()).add(len(stems))
-            known = (single if len(stems) == 1 else longer).setdefault(GLUE.join(stems), [])
+                lengths, behind = longer.setdefault(stems[1], ([], {}))
+                if len(stems) not in lengths:
+                    insort(lengths, len(stems))
+                known = behind.setdefault(GLUE.join(stems[2:]), [])
             if number not in known:
                 known.append(number)
-        return cls(list(numbers), single, {pair: sorted(found) for pair, found in lengths.items()}, longer)
+        return cls(list(numbers), list(branches), list(branches.values()))
 
     @classmethod
-    def unpacked(cls, packed: Any) -> TermIndex:
-        """An index from what :meth:`packed` gave.
+    def kept(cls, head: Any, branches: Sequence[Branch]) -> TermIndex:
+        """An index from what :meth:`head` and :attr:`branches` gave.
 
         Raises
         ------
-        TypeError, ValueError
+        TypeError, ValueError, AttributeError
             Where it is something else.
         """
-        entries, lists, *tables = packed
-        single, pairs, longer = (
-            dict(zip(keys.split("\n") if keys else (), map(lists.__getitem__, at), strict=True)) for keys, at in tables
-        )
-        return cls(entries, single, pairs, longer)
+        entries, stems = (joined.split("\n") for joined in head)
+        thirds = [tuple(entries[n::3]) for n in range(3)]
+        index = cls(list(zip(*thirds, strict=True)), stems, branches)
+        if len(branches) != len(stems):
+            raise ValueError(f"{len(stems)} stems, {len(branches)} branches")
+        return index
 
-    def packed(self) -> list[Any]:
-        """Plain values that are soon read again: the keys of a table as one text, and each list of numbers once."""
-        tables = (self.single, self.pairs, self.longer)
-        lists = {tuple(found): None for table in tables for found in table.values()}
-        place = {found: n for n, found in enumerate(lists)}
-        return [self.entries, list(lists), *(["\n".join(table), [place[tuple(v)] for v in table.values()]] for table in tables)]
+    @property
+    def head(self) -> list[str]:
+        """All but the branches, as two texts, which are sooner read again than many small ones."""
+        return ["\n".join(part for entry in self.entries for part in entry), "\n".join(self.places)]
+
+    @property
+    def branches(self) -> Sequence[Branch]:
+        """What each stem begins, in the order of the stems."""
+        return self._branches
+
+    def branch(self, place: int) -> Branch:
+        """What the stem at a place begins."""
+        found = self._read[place]
+        if found is None:
+            found = self._read[place] = self._branches[place]
+        return found
+
+    def phrases(self) -> Iterator[tuple[list[str], list[int]]]:
+        """The stems of each term, and the numbers of its entries."""
+        for stem_, place in self.places.items():
+            numbers, longer = self.branch(place)
+            yield [stem_], numbers
+            for second, (_, behind) in longer.items():
+                for rest, of_rest in behind.items():
+                    yield [stem_, second, *(rest.split(GLUE) if rest else ())], of_rest
 
 
 class TermMatcher:
@@ -185,8 +208,6 @@ class TermMatcher:
     def __init__(self, terms: Iterable[LexiconTerm] | TermIndex) -> None:
         self.index = index = terms if isinstance(terms, TermIndex) else TermIndex.of(terms)
         self._entries = index.entries
-        self._single, self._pairs, self._longer = index.single, index.pairs, index.longer
-        self._first = {pair.partition(GLUE)[0] for pair in index.pairs}
 
     def find(self, clean: CleanText) -> tuple[Term, ...]:
         """Terms of one text, in order of their place."""
@@ -218,13 +239,19 @@ class TermMatcher:
 
     def _phrases(self, stems: Sequence[str]) -> list[tuple[int, int, list[int]]]:
         """First token, the one behind the last, and the entries, of every run of stems that is a term."""
-        found = [(i, i + 1, numbers) for i, numbers in enumerate(map(self._single.get, stems)) if numbers is not None]
-        for i, word in enumerate(stems[:-1]):
-            if word in self._first:
-                for length in self._pairs.get(f"{word}{GLUE}{stems[i + 1]}", ()):
-                    numbers = self._longer.get(GLUE.join(stems[i : i + length])) if i + length <= len(stems) else None
-                    if numbers is not None:
-                        found.append((i, i + length, numbers))
+        found: list[tuple[int, int, list[int]]] = []
+        for i, place in enumerate(map(self.index.places.get, stems)):
+            if place is None:
+                continue
+            numbers, longer = self.index.branch(place)
+            if numbers:
+                found.append((i, i + 1, numbers))
+            if longer and i + 1 < len(stems) and (begun := longer.get(stems[i + 1])):
+                lengths, behind = begun
+                for length in lengths:
+                    of_term = behind.get(GLUE.join(stems[i + 2 : i + length])) if i + length <= len(stems) else None
+                    if of_term is not None:
+                        found.append((i, i + length, of_term))
         return found
 
     @staticmethod

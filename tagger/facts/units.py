@@ -7,8 +7,8 @@ import re
 
 from tagger.facts.cues import CueBook
 from tagger.facts.figures import UnitPlace
-from tagger.facts.numbers import any_of
-from tagger.facts.text import normalise
+from tagger.facts.text import fold_words, normalise
+from tagger.facts.words import AnyOf, any_of
 from tagger.law import QuantityFile, Unit, Units
 from tagger.records import CleanText
 
@@ -60,14 +60,14 @@ class UnitFinder:
         self._exact: dict[str, tuple[str, Unit]] = {}
         for dimension in units.dimension:
             for unit in dimension.units:
-                for form in unit.forms:
-                    self._folded.setdefault(_squeeze(normalise(form).folded), (dimension.name, unit))
+                for form in fold_words(unit.forms):
+                    self._folded.setdefault(_squeeze(form), (dimension.name, unit))
                 for form in unit.exact:
                     self._exact.setdefault(_squeeze(normalise(form).text), (dimension.name, unit))
-        for form in units.mesh.forms:
-            self._folded[_squeeze(normalise(form).folded)] = ("mesh", Unit(factor=1.0))
-        spellings = [_loose(normalise(f).folded) for d in units.dimension for u in d.units for f in (*u.forms, *u.exact)]
-        self._unit = re.compile(any_of([*spellings, *(normalise(f).folded for f in units.mesh.forms)], spaced=True))
+        for form in fold_words(units.mesh.forms):
+            self._folded[_squeeze(form)] = ("mesh", Unit(factor=1.0))
+        spellings = fold_words(f for d in units.dimension for u in d.units for f in (*u.forms, *u.exact))
+        self._unit = AnyOf([*map(_loose, spellings), *fold_words(units.mesh.forms)], spaced=True)
         self._rate = re.compile(rf"\s?(?:/|每|per\s)\s?{any_of(quantities.words.rate)}")
         self.cues = CueBook(quantities, (d.name for d in units.dimension))
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.facts.text import normalise
-from tagger.facts.tokens import CJK, GLUE, JOINTS, TermMatcher, stem, tokens
+from tagger.facts.tokens import CJK, JOINTS, TermMatcher, stem, tokens
 from tagger.law import Clause, QuantityFile, Units
 from tagger.rulebook import DENIED, FIGURE, Rulebook
 from tagger.scores.gate import Column, Gate, Indices, Mask, Words, fold, read_column, words_of
@@ -211,10 +211,9 @@ class StrongRows:
 
     def _terms(self) -> Iterator[tuple[list[str], str]]:
         index = self._matcher.index
-        for table in (index.single, index.longer):
-            for key, numbers in table.items():
-                for role in {role for n in numbers for role in self._roles.get(index.entries[n][0], ())}:
-                    yield key.split(GLUE), role
+        for stems, numbers in index.phrases():
+            for role in {role for n in numbers for role in self._roles.get(index.entries[n][0], ())}:
+                yield stems, role
 
 
 @dataclass(frozen=True, slots=True)

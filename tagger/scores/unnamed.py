@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from tagger.facts.numbers import any_of
 from tagger.facts.text import normalise
+from tagger.facts.words import any_of
 from tagger.scores.gate import fold
 
 
