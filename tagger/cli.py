@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from tagger import __version__
-from tagger.commands_review_web import review_app
 from tagger.errors import InterruptionError, RulebookError, TaggerError, UsageError
 
 if TYPE_CHECKING:
+    import click
     from rich.console import Console
 
     from tagger.pipeline import Tagger
@@ -33,12 +34,43 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    suggest_commands=False,  # click itself does
 )
 rules_app = typer.Typer(
     help="The law as data: list and show clauses, legal status on a day.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(rules_app, name="rules")
-app.add_typer(review_app, name="review")
+
+
+class ReviewCommands(TyperGroup):
+    """The commands of the review room: half of all, so they are made only when one of them is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        self._load()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them; None where there is none of that name."""
+        self._load()
+        return super().get_command(ctx, cmd_name)
+
+    def _load(self) -> None:
+        if not self.commands:
+            from tagger.commands_review_web import review_app
+
+            self.commands = typer.main.get_group(review_app).commands
+
+
+app.add_typer(
+    typer.Typer(
+        cls=ReviewCommands,
+        help="Review what the tagger is not sure of: look, decide, exchange files, check the log.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    ),
+    name="review",
+)
 
 _STDIN_AT_ONCE = 256
 _COLLECTED_AFTER = 50_000  # new objects: what is loaded at a start holds no cycles, and looking for them takes a tenth of it

@@ -21,11 +21,7 @@ if TYPE_CHECKING:
     from tagger.review.store import ReviewStore
     from tagger.rulebook import Rulebook
 
-review_app = typer.Typer(
-    help="Review what the tagger is not sure of: look, decide, exchange files, check the log.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+review_app = typer.Typer(rich_markup_mode=None, suggest_commands=False)  # its help stands with its name, in cli.py
 
 _MOST_CHOICES = 9
 StoreOption = Annotated[

@@ -9,18 +9,21 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from tagger.decisions.clauses import compare
 from tagger.errors import UsageError
 from tagger.facts.negation import NegationReader
 from tagger.facts.places import country
-from tagger.facts.quantities import QuantityReader
 from tagger.facts.readable import readable
 from tagger.facts.text import fold_words, normalise
 from tagger.facts.words import any_of
 from tagger.law import Rule, RuleTest, Use
 from tagger.records import Decision, Outcome, Question, RuleResult, Term, Truth
 from tagger.rulebook import COLUMNS, Rulebook
+
+if TYPE_CHECKING:
+    from tagger.facts.quantities import QuantityReader
 
 _MOST_KEPT = 4096  # answers kept for cells that repeat down a column
 
@@ -57,6 +60,8 @@ class RuleJudge:
 
     @cached_property
     def _reader(self) -> QuantityReader:
+        from tagger.facts.quantities import QuantityReader
+
         return QuantityReader(self._book.units, self._book.quantities)
 
     @cached_property

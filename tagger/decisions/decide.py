@@ -48,7 +48,7 @@ class Context:
     def names_nothing(self, facts: Facts) -> bool:
         """Whether a text holds nothing but words that name no thing; one that is longer is left to the model."""
         text = facts.clean.text
-        return len(text) <= _LONGEST_UNNAMED and nothing_but(self.book.unnamed.words).fullmatch(fold(text)) is not None
+        return len(text) <= _LONGEST_UNNAMED and nothing_but(self.book.unnamed.words).fits(fold(text))
 
     def assurance(self, sure: float, scores: Scores) -> float:
         """How assured the model is that a row is harmless: the log-odds against its risk, and some of those of its category."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from tagger.cache import keep_parts, recall_parts
 from tagger.facts.negation import NegationReader
 from tagger.facts.numerals import has_numeral
-from tagger.facts.quantities import QuantityReader
 from tagger.facts.text import has_digit, normalise, unreadable_share
 from tagger.facts.tokens import TermIndex, TermMatcher
 from tagger.records import CleanText, Facts, Quantity, Row
 from tagger.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from tagger.facts.quantities import QuantityReader
 
 _CACHED = ("facts/reader.py", "facts/text.py", "facts/tokens.py", "data/characters.csv")  # files that the kept index depends on
 _UNREADABLE_SHARE = 0.1  # above it a text is damaged or binary; catalogue texts hold none
@@ -39,6 +42,8 @@ class FactReader:
     @cached_property
     def _quantities(self) -> QuantityReader:
         """Made when a text first has a digit: its patterns take longer than anything else at a start."""
+        from tagger.facts.quantities import QuantityReader
+
         return QuantityReader(self._book.units, self._book.quantities)
 
     def read(self, rows: Sequence[Row]) -> list[Facts]:

@@ -183,7 +183,7 @@ class StrongRows:
         terms = np.ones(len(texts), dtype=np.bool_) if few else self._may_name_an_item(found)
         for row in np.flatnonzero(terms & ~figures).tolist():
             terms[row] = self._names_an_item({t.concept for t in self._matcher.find(normalise(texts[row]))})
-        unnamed = [self._unnamed.fullmatch(text) is not None for text in column.texts()]
+        unnamed = [self._unnamed.fits(text) for text in column.texts()]
         return np.asarray(terms | figures | np.array(unnamed, dtype=np.bool_))
 
     def _may_name_an_item(self, found: Mapping[str, Mask]) -> Mask:
