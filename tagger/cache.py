@@ -23,7 +23,7 @@ from typing import Any
 
 VARIABLE = "TAGGER_CACHE"
 _PACKAGE = Path(__file__).parent
-_MOST_FILES = 12  # older ones are of rulebooks and versions that are gone
+_MOST_FILES = 16  # older ones are of rulebooks and versions that are gone
 
 
 def cache_folder() -> Path | None:

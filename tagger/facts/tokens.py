@@ -118,7 +118,7 @@ class TermIndex:
         self.entries = entries
         self.places = {stem: n for n, stem in enumerate(stems)}
         self._branches = branches
-        self._read: list[Branch | None] = [None] * len(stems)
+        self.read: list[Branch | None] = [None] * len(stems)
 
     @classmethod
     def of(cls, terms: Iterable[LexiconTerm]) -> TermIndex:
@@ -170,9 +170,9 @@ class TermIndex:
 
     def branch(self, place: int) -> Branch:
         """What the stem at a place begins."""
-        found = self._read[place]
+        found = self.read[place]
         if found is None:
-            found = self._read[place] = self._branches[place]
+            found = self.read[place] = self._branches[place]
         return found
 
     def phrases(self) -> Iterator[tuple[list[str], list[int]]]:
@@ -240,10 +240,11 @@ class TermMatcher:
     def _phrases(self, stems: Sequence[str]) -> list[tuple[int, int, list[int]]]:
         """First token, the one behind the last, and the entries, of every run of stems that is a term."""
         found: list[tuple[int, int, list[int]]] = []
-        for i, place in enumerate(map(self.index.places.get, stems)):
+        index = self.index
+        for i, place in enumerate(map(index.places.get, stems)):
             if place is None:
                 continue
-            numbers, longer = self.index.branch(place)
+            numbers, longer = index.read[place] or index.branch(place)
             if numbers:
                 found.append((i, i + 1, numbers))
             if longer and i + 1 < len(stems) and (begun := longer.get(stems[i + 1])):
@@ -266,7 +267,8 @@ class TermMatcher:
         shown = {
             (first, last, concept)
             for first, last, concept, _ in hits
-            if not any(
+            if not masks
+            or not any(
                 (a <= first and last <= b and b - a > last - first and c != concept)
                 or (a < first < b and _INSIDE_A_WORD.match(clean.text, first - 1))
                 for a, b, c in masks[bisect_left(masks, (first - longest,)) : bisect_left(masks, (first + 1,))]

@@ -246,8 +246,20 @@ def _spelled(codes: NDArray[np.uint32]) -> str:
 
 def fold(text: str) -> str:
     """A normalised text or word, character by character as :func:`read_column` does."""
-    folded = _tables().folded
-    return "".join(chr(folded[min(ord(c), _CHARACTERS - 1)]) for c in text)
+    return text.translate(_folds())
+
+
+class _Folds(dict[int, str]):
+    """What each character becomes, for ``str.translate``; looked up when it first comes."""
+
+    def __missing__(self, code: int) -> str:
+        found = self[code] = chr(_tables().folded[min(code, _CHARACTERS - 1)])
+        return found
+
+
+@cache
+def _folds() -> _Folds:
+    return _Folds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,19 @@ full road would speak. Of figures it is enough that one may be there.
 
 from __future__ import annotations
 
+import contextlib
 import re
+from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.cache import keep, recall
 from tagger.facts.text import normalise
 from tagger.facts.tokens import CJK, JOINTS, TermMatcher, stem, tokens
 from tagger.law import Clause, QuantityFile, Units
@@ -26,6 +30,7 @@ from tagger.scores.unnamed import nothing_but
 
 _FEW = 32  # texts; below it looking at each is cheaper than numbering the words
 _DEPTH = 5  # words of a phrase that are compared
+_CACHED = ("scores/strong.py", "scores/gate.py", "facts/text.py", "facts/tokens.py", "data/characters.csv")
 _TABLE_BITS = 19  # places for words whose numbers are remembered
 _WIDE = re.compile(f"[{CJK}]")
 _LETTER_FIRST, _LETTER_LAST = re.compile("[a-zа-яё]"), re.compile("[a-zа-яёäöüßéñμ]")
@@ -40,34 +45,59 @@ class PhraseScan:
 
     Parameters
     ----------
-    phrases : iterable
-        The stems of each phrase, and the name of its group.
+    groups, words : list of str
+        Names of groups of phrases, and the words of all.
+    levels : list
+        The steps from word to word.
 
     Examples
     --------
     >>> from tagger.scores.gate import read_column
-    >>> scan = PhraseScan([(["granulation", "kettle"], "machine"), (["石", "墨", "粉"], "powder"), (["dy"], "metal")])
+    >>> scan = PhraseScan.of([(["granulation", "kettle"], "machine"), (["石", "墨", "粉"], "powder"), (["dy"], "metal")])
     >>> found = scan.find(read_column(["Granulation-kettles", "石墨块 Dy", "kettle"]))
     >>> {group: rows.tolist() for group, rows in found.items()}
     {'machine': [True, False, False], 'metal': [False, True, False], 'powder': [False, False, False]}
     """
 
-    def __init__(self, phrases: Phrases) -> None:
+    def __init__(self, groups: list[str], words: list[str], levels: list[_Level]) -> None:
+        self._groups, self._words, self._levels = groups, words, levels
+        self._numbers = _Numbers({word: n for n, word in enumerate(words, 1)})
+        self._first = levels[0].look_up(np.arange(len(words) + 1))[0]  # which words a phrase begins with
+
+    @classmethod
+    def of(cls, phrases: Phrases) -> PhraseScan:
+        """Gather phrases: the stems of each, and the name of its group."""
         found = [(tuple(filter(None, (fold(word).strip() for word in stems)))[:_DEPTH], group) for stems, group in phrases]
-        self._groups = sorted({group for _, group in found})
-        number = {word: n for n, word in enumerate(sorted({w for words, _ in found for w in words}), 1)}
-        self._words = len(number) + 1
-        self._numbers = _Numbers(number)
-        self._levels = [_Level() for _ in range(_DEPTH)]
-        for words, group in found:
+        words = sorted({w for stems, _ in found for w in stems})
+        number = {word: n for n, word in enumerate(words, 1)}
+        groups = sorted({group for _, group in found})
+        bit = {group: 1 << n for n, group in enumerate(groups)}
+        steps: list[dict[int, int]] = [{} for _ in range(_DEPTH)]
+        ends: list[dict[int, int]] = [defaultdict(int) for _ in range(_DEPTH)]
+        for stems, group in found:
             node = 0
-            for level, word in zip(self._levels, words, strict=False):
-                node = level.add(node * self._words + number[word])
-            if words:
-                self._levels[len(words) - 1].ends[node] |= 1 << self._groups.index(group)
-        for level in self._levels:
-            level.freeze()
-        self._first = self._levels[0].look_up(np.arange(self._words))[0]  # which words a phrase begins with
+            for step, word in zip(steps, stems, strict=False):
+                node = step.setdefault(node * (len(words) + 1) + number[word], len(step))
+            if stems:
+                ends[len(stems) - 1][node] |= bit[group]
+        return cls(groups, words, [_Level.of(*level) for level in zip(steps, ends, strict=True)])
+
+    @classmethod
+    def kept(cls, plain: Any) -> PhraseScan:
+        """A scan from what :attr:`plain` gave.
+
+        Raises
+        ------
+        TypeError, ValueError, AttributeError
+            Where it is something else.
+        """
+        groups, words, levels = plain
+        return cls(groups, words.split("\n"), [_Level.kept(level) for level in levels])
+
+    @property
+    def plain(self) -> list[Any]:
+        """The scan as plain JSON."""
+        return [self._groups, "\n".join(self._words), [level.plain for level in self._levels]]
 
     def find(self, column: Column) -> dict[str, Mask]:
         """Rows that hold a phrase, group by group."""
@@ -79,7 +109,7 @@ class PhraseScan:
         for level in self._levels:
             within = at < len(rows)
             at, begins, nodes = at[within], begins[within], nodes[within]
-            hit, nodes, ends = level.look_up(nodes * self._words + numbers[at])
+            hit, nodes, ends = level.look_up(nodes * (len(self._words) + 1) + numbers[at])
             hit &= rows[at] == begins
             at, begins, nodes, ends = at[hit], begins[hit], nodes[hit], ends[hit]
             last = np.flatnonzero(ends)
@@ -88,30 +118,51 @@ class PhraseScan:
         return {group: (found & np.uint64(1 << n)) != 0 for n, group in enumerate(self._groups)}
 
 
+@dataclass(frozen=True, slots=True)
 class _Level:
-    """One step of all phrases: from the place that the words before lead to, and a word, to the next place."""
+    """One step of all phrases: from the place that the words before lead to, and a word, to the next place.
 
-    def __init__(self) -> None:
-        self._next: dict[int, int] = {}
-        self.ends: dict[int, int] = defaultdict(int)  # place to the bits of the groups whose phrases end there
+    Attributes
+    ----------
+    keys, nodes : array of int64
+        Place and word as one number, in order, and the place behind each.
+    bits : array of uint64
+        The groups of the phrases that end there.
+    """
 
-    def add(self, key: int) -> int:
-        """The place behind a key."""
-        return self._next.setdefault(key, len(self._next))
+    keys: Indices
+    nodes: Indices
+    bits: NDArray[np.uint64]
 
-    def freeze(self) -> None:
-        """Turn the steps into arrays."""
-        keys = np.array(list(self._next), dtype=np.int64)
+    @classmethod
+    def of(cls, step: Mapping[int, int], ends: Mapping[int, int]) -> _Level:
+        """The steps by key, and the groups that end at a place."""
+        keys = np.array(list(step), dtype=np.int64)
         order = np.argsort(keys)
-        bits = np.array([self.ends.get(n, 0) for n in range(len(keys))], dtype=np.uint64)
-        self._keys, self._nodes, self._bits = keys[order], order, bits[order]
+        bits = np.array([ends.get(n, 0) for n in range(len(keys))], dtype=np.uint64)
+        return cls(keys[order], order, bits[order])
+
+    @classmethod
+    def kept(cls, plain: Any) -> _Level:
+        """A level from what :attr:`plain` gave."""
+        keys, nodes, bits = (b64decode(part) for part in plain)
+        level = cls(np.frombuffer(keys, dtype="<i8"), np.frombuffer(nodes, dtype="<i8"), np.frombuffer(bits, dtype="<u8"))
+        if not len(level.keys) == len(level.nodes) == len(level.bits):
+            raise ValueError("arrays of different lengths")
+        return level
+
+    @property
+    def plain(self) -> list[str]:
+        """The arrays as texts."""
+        parts = (self.keys.astype("<i8"), self.nodes.astype("<i8"), self.bits.astype("<u8"))
+        return [b64encode(part.tobytes()).decode("ascii") for part in parts]
 
     def look_up(self, keys: Indices) -> tuple[Mask, Indices, NDArray[np.uint64]]:
         """Which keys are there, the places behind them, and the groups that end there."""
-        if not len(self._keys):
+        if not len(self.keys):
             return np.zeros(len(keys), dtype=np.bool_), keys, np.zeros(len(keys), dtype=np.uint64)
-        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return np.asarray(self._keys[places] == keys), self._nodes[places], self._bits[places]
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.asarray(self.keys[places] == keys), self.nodes[places], self.bits[places]
 
 
 class _Numbers:
@@ -171,6 +222,7 @@ class StrongRows:
         self._subjects = _by_concept(subjects)
         self._roles = _roles(subjects)
         self._matcher = matcher
+        self._rules_id = book.rules_id
         self._unnamed = nothing_but(book.unnamed.words)
         kinds = {name.removeprefix(FIGURE) for c in book.clauses for name in c.subject[0] if name.startswith(FIGURE)}
         self._figures = _FigurePhrases(kinds, book.units, book.quantities)
@@ -203,11 +255,17 @@ class StrongRows:
 
     @cached_property
     def _scan(self) -> PhraseScan:
-        return PhraseScan([*self._terms(), *self._figures])
+        """Kept from start to start: it takes longer to make than some thousand rows to scan."""
+        kept = recall("scan", self._rules_id, _CACHED)
+        with contextlib.suppress(TypeError, ValueError, AttributeError):  # none was kept, or something else
+            return PhraseScan.kept(kept)
+        scan = PhraseScan.of([*self._terms(), *self._figures])
+        keep("scan", self._rules_id, _CACHED, scan.plain)
+        return scan
 
     @cached_property
     def _figure_scan(self) -> PhraseScan:
-        return PhraseScan(self._figures)
+        return PhraseScan.of(self._figures)
 
     def _terms(self) -> Iterator[tuple[list[str], str]]:
         index = self._matcher.index
