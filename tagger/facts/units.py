@@ -30,6 +30,8 @@ _PER_IN_FRONT = re.compile(
 _EACH_REACH = 24  # characters in front of a unit in which 每秒 may stand
 _LEFT = 48  # characters in front of a number in which its unit may stand
 _OPENS = re.compile(r"[(\[/,;|]\s*")
+_BRACKETED = 20  # characters of a figure with its tolerance, its brackets included
+_WITH_TOLERANCE = re.compile(r"\(\s?[\d.,]+\s?(?:±|\+/-|\+-|[-~])\s?[\d.,]+\s?\)")
 _BRACKET_OPENS = re.compile(r"\s*[(\[]\s*")
 _BRACKET_CLOSES = re.compile(r"\s*[)\]]")
 _CLOSES = re.compile(r"\s*[)\]]?\s*[:=;|,]?\s*(?:is\s)?(?:[≥≤<>≈~φ]=?|min\.?|max\.?|约|约为|为)?\s*$")
@@ -86,7 +88,7 @@ class UnitFinder:
         value : float
             The number: some spellings mean a unit only from a least value on.
         """
-        found = self._read(clean, _skip_spaces(clean.folded, at), value)
+        found = self._read(clean, _skip_spaces(clean.folded, _behind_tolerance(clean.folded, at)), value)
         if found is None:
             bracket = _BRACKET_OPENS.match(clean.folded, at)
             found = self._read(clean, bracket.end(), value) if bracket else None
@@ -169,6 +171,12 @@ class UnitFinder:
 def _loose(form: str) -> str:
     """A spelling in which spaces may stand around a stroke: ``g / cm 3``."""
     return form.replace("/cm3", "/cm 3").replace("/", " / ") if "/" in form[1:] else form
+
+
+def _behind_tolerance(text: str, at: int) -> int:
+    """Behind the bracket that closes a figure with its tolerance, ``(435±5)g``; else the same place."""
+    opening = text.rfind("(", max(0, at - _BRACKETED), at) if text[at : at + 1] == ")" else -1
+    return at + 1 if opening >= 0 and _WITH_TOLERANCE.fullmatch(text, opening, at + 1) else at
 
 
 def _time_in_front(text: str, at: int) -> str:
