@@ -618,6 +618,9 @@ class ClauseFile(Strict):
     unlisted: tuple[Unlisted, ...] = field(default=())
 
 
+_SCALARS = frozenset((str, int, float, bool, type(None)))  # what plain JSON holds as it is: nearly all lists are words
+
+
 def shown_value(value: object) -> str:
     """A figure or a list of words of the law as text.
 
@@ -660,7 +663,7 @@ def restored(value: Any) -> Any:
     ValueError: no table Path with 0 fields
     """
     if isinstance(value, list):
-        return tuple([restored(v) for v in value])
+        return tuple(value if _SCALARS.issuperset(map(type, value)) else map(restored, value))
     if not isinstance(value, dict):
         return value
     if "day" in value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -250,10 +251,11 @@ def _load_array(root: Path, name: str, manifest: Mapping[str, Any]) -> NDArray[A
     entry = manifest.get("files", {}).get(path.name)
     if entry is None or not path.is_file():
         raise ModelError(f"model file {path} is missing: {advice}")
-    if _sha256(path) != entry["sha256"]:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise ModelError(f"model file {path} was changed since it was written (checksum differs): {advice}")
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(BytesIO(content), allow_pickle=False)
     except ValueError as error:
         raise ModelError(f"model file {path} cannot be read ({error}): {advice}") from None
     if array.dtype != _DTYPES[name]:
