@@ -8,18 +8,19 @@ the work is then done at every start. ``TAGGER_CACHE`` names another folder, or 
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
 import json
 import os
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
+
+from tagger.collection import no_collection
 
 VARIABLE = "TAGGER_CACHE"
 _PACKAGE = Path(__file__).parent
@@ -96,22 +97,10 @@ def _read(name: str, rules_id: str, sources: Iterable[str], parsed: Callable[[by
         return None
     try:
         content = (folder / _file_name(name, rules_id, sources)).read_bytes()
-        with _no_collection():
+        with no_collection():
             return parsed(content)
     except (OSError, ValueError):  # not there, not readable, or cut off by a full disk
         return None
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Nothing that is read is garbage, and looking for some takes longer than reading."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
 
 
 def keep(name: str, rules_id: str, sources: Iterable[str], value: Any) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagger.assumptions import Assumptions, load_assumptions
+from tagger.collection import no_collection
 from tagger.decisions.clauses import ClauseJudge
 from tagger.decisions.crosscutting import RuleJudge
 from tagger.decisions.decide import Context, decide
@@ -235,12 +236,13 @@ class Tagger:
         return replace(copy, also_applies=rules) if rules else copy
 
     def _road(self, rows: Sequence[Row]) -> list[Decision]:
-        facts = self._facts.read(rows)
-        judged = [self._judge.judge(f) for f in facts]
-        scores = self.model.score(facts, [j.marks for j in judged])
-        assumed = self._assumer.add(facts)
-        judged = [j if f is a else self._judge.judge(a) for f, a, j in zip(facts, assumed, judged, strict=True)]
-        return [decide(f, s, j, self._context) for f, s, j in zip(assumed, scores, judged, strict=True)]
+        with no_collection():
+            facts = self._facts.read(rows)
+            judged = [self._judge.judge(f) for f in facts]
+            scores = self.model.score(facts, [j.marks for j in judged])
+            assumed = self._assumer.add(facts)
+            judged = [j if f is a else self._judge.judge(a) for f, a, j in zip(facts, assumed, judged, strict=True)]
+            return [decide(f, s, j, self._context) for f, s, j in zip(assumed, scores, judged, strict=True)]
 
     def doc(self, text: str) -> Doc:
         """A text as a spaCy ``Doc`` with its terms and figures as span groups; see :func:`tagger.facts.doc.to_doc`.

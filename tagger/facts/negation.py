@@ -11,7 +11,7 @@ from operator import add
 from typing import NamedTuple
 
 from tagger.facts.text import fold_words, one_to_one
-from tagger.facts.words import any_of
+from tagger.facts.words import AnyOf, any_of
 from tagger.law import Negation
 from tagger.records import CleanText, Span, Term
 
@@ -68,8 +68,8 @@ class _Patterns(NamedTuple):
     on a whole list, and what may stand between the list and its verdict.
     """
 
-    before: list[re.Pattern[str]]
-    after: re.Pattern[str]
+    before: list[AnyOf]
+    after: AnyOf
     joint: re.Pattern[str]
     verdict: re.Pattern[str]
     trace: re.Pattern[str]
@@ -124,15 +124,15 @@ class NegationReader:
     def _patterns(self) -> _Patterns:
         """Made when a text first has a term that may be denied."""
         negation = self._words
-        after, articles, joints = (any_of(fold_words(words)) for words in (negation.after, negation.articles, negation.joints))
+        articles, joints = (any_of(fold_words(words)) for words in (negation.articles, negation.joints))
         guard = "".join(rf"(?<!{re.escape(word)})" for word in fold_words(negation.never_behind))
         before = [
-            re.compile(rf"{guard}{any_of(words)}\s*(?:{articles}\s+)?") for words in _without_prefixes(fold_words(negation.before))
+            AnyOf(words, guard=guard, behind=rf"\s*(?:{articles}\s+)?") for words in _without_prefixes(fold_words(negation.before))
         ]
         verdict, between = (any_of(fold_words(words)) for words in (negation.verdicts, negation.between))
         return _Patterns(
             before,
-            re.compile(rf"\s?{after}"),
+            AnyOf(fold_words(negation.after)),
             re.compile(rf"\s*{joints}\s*"),
             re.compile(verdict.replace(re.escape("#"), _NUMBER)),
             re.compile(rf"[:=]?\s?(?:(?:{any_of(fold_words(negation.at_most))})\s?)?{_TRACE}"),
@@ -178,7 +178,7 @@ class NegationReader:
         for whole, parting in patterns.lists:
             for run in whole.finditer(clean.original.lower()):
                 begins.update(run.start() + m.end() for m in parting.finditer(run.group()))
-        ends = {m.start() for m in patterns.after.finditer(text)}
+        ends = {_behind_a_word(text, m.start()) for m in patterns.after.finditer(text)}
         own = _with_bare_symbols({t.span for t in terms if t.concept in self._words.constituents}, clean.original)
         listed = self._listed(terms, own, text, clean.original) | self._carried(terms, own, begins, text, clean.original)
         if not begins and not ends and not listed:
@@ -296,6 +296,11 @@ class NegationReader:
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)
+
+
+def _behind_a_word(text: str, place: int) -> int:
+    """A place, or that of the space in front of it, where the word before ends."""
+    return place - 1 if place and text[place - 1].isspace() else place
 
 
 def _with_bare_symbols(named: set[Span], original: str) -> set[Span]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from operator import add, itemgetter
 from typing import Any
 
 # Several small classes, as one that spans scripts takes four times as long to compile, and each start compiles hundreds of them.
@@ -73,6 +74,8 @@ class AnyOf:
         As for :func:`any_of`.
     alone : iterable of str
         Han characters that are words only where no other follows: the 高 of a height, not of 最高使用.
+    guard, behind : str
+        Patterns of what must not stand in front of a word, without width, and of what may follow it.
 
     Examples
     --------
@@ -83,8 +86,11 @@ class AnyOf:
     (8, None)
     """
 
-    def __init__(self, words: Iterable[str], *, spaced: bool = False, alone: Iterable[str] = ()) -> None:
+    def __init__(
+        self, words: Iterable[str], *, spaced: bool = False, alone: Iterable[str] = (), guard: str = "", behind: str = ""
+    ) -> None:
         self._spaced = spaced
+        self._guard, self._behind = guard, behind
         self._alone = frozenset(alone)
         self._known = 1 if spaced else 2  # characters that a beginning has; a space inside a unit may be left out
         self._words: dict[str, list[str]] = {character: [] for character in self._alone}
@@ -92,7 +98,7 @@ class AnyOf:
             bare = word[1:] if word[:1] == "*" and len(word) > 1 else word
             if bare:
                 self._words.setdefault(bare[: self._known], []).append(word)
-        self._firsts = {begin[0] for begin in self._words}
+        self._single = not self._words.keys().isdisjoint(map(itemgetter(0), self._words))  # some are of one character
         self._made: dict[str, re.Pattern[str]] = {}
 
     def match(self, text: str, at: int = 0) -> re.Match[str] | None:
@@ -104,9 +110,9 @@ class AnyOf:
 
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         """The words of a text, from the left; none begins inside another."""
-        done = 0
-        for at, first in enumerate(text):
-            if first in self._firsts and at >= done:
+        words, single, done = self._words, self._single, 0
+        for at, begin in enumerate(map(add, text, f"{text[1:]} ") if self._known > 1 else text):
+            if at >= done and (begin in words or (single and begin[0] in words)):
                 match = self.match(text, at)
                 if match is not None:
                     yield match
@@ -119,5 +125,6 @@ class AnyOf:
             first = begin[0]
             own = [*self._words[begin], *(self._words.get(first, ()) if begin != first else ())]
             alone = f"|{re.escape(first)}{_NO_HAN_BEHIND}" if first in self._alone else ""
-            pattern = self._made[begin] = re.compile(any_of(own, spaced=self._spaced) + alone)
+            either = f"(?:{any_of(own, spaced=self._spaced)}{alone})"
+            pattern = self._made[begin] = re.compile(self._guard + either + self._behind)
         return pattern

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from tagger.scores.features import Matrix
 
+_FEW_NUMBERS = 1 << 17  # products of a piece; OpenBLAS works in one thread up to twice as many
+
 
 @dataclass(frozen=True)
 class Network:
@@ -46,11 +48,22 @@ class Network:
 
     def outputs(self, inputs: NDArray[np.float64], flags: Matrix) -> NDArray[np.float64]:
         """Logits, rows x outputs; of ``flags`` only counts which are set."""
-        hidden = inputs @ self.input_weights + self.hidden_bias
+        hidden = _product(inputs, self.input_weights) + self.hidden_bias
         filled = np.flatnonzero(np.diff(flags.ends))
         if len(filled):
             hidden[filled] += np.add.reduceat(self.flag_weights[flags.columns], flags.ends[:-1][filled], axis=0)
-        return np.asarray(np.maximum(hidden, 0.0) @ self.out_weights + self.out_bias)
+        return np.asarray(_product(np.maximum(hidden, 0.0), self.out_weights) + self.out_bias)
+
+
+def _product(rows: NDArray[np.float64], weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Rows times weights, a few rows at once.
+
+    For more of them BLAS wakes its threads, which cost more than they save on matrices so small, and take the cores that other
+    processes of a run are at work on.
+    """
+    step = max(1, _FEW_NUMBERS // weights.size)
+    pieces = [rows[start : start + step] @ weights for start in range(0, len(rows), step)]
+    return np.concatenate(pieces) if pieces else np.zeros((0, weights.shape[1]))
 
 
 def together(networks: Sequence[Network]) -> Network:
