@@ -32,6 +32,8 @@ _LEFT = 48  # characters in front of a number in which its unit may stand
 _OPENS = re.compile(r"[(\[/,;|]\s*")
 _BRACKETED = 20  # characters of a figure with its tolerance, its brackets included
 _WITH_TOLERANCE = re.compile(r"\(\s?[\d.,]+\s?(?:±|\+/-|\+-|[-~])\s?[\d.,]+\s?\)")
+_HYPHEN = re.compile(r"-(?=[a-zµμ]{2}|m[23])(?!in[- ]\d)")  # in front of a unit of several letters: 330-Wh/kg, no 3-in-1
+_PLAIN_NUMBER = re.compile(r"(?<![\w.,-])\d[\d.,]*$")  # no piece of a type: INR21700-50
 _BRACKET_OPENS = re.compile(r"\s*[(\[]\s*")
 _BRACKET_CLOSES = re.compile(r"\s*[)\]]")
 _CLOSES = re.compile(r"\s*[)\]]?\s*[:=;|,]?\s*(?:is\s)?(?:[≥≤<>≈~φ]=?|min\.?|max\.?|约|约为|为)?\s*$")
@@ -88,7 +90,7 @@ class UnitFinder:
         value : float
             The number: some spellings mean a unit only from a least value on.
         """
-        found = self._read(clean, _skip_spaces(clean.folded, _behind_tolerance(clean.folded, at)), value)
+        found = self._read(clean, _skip_spaces(clean.folded, _behind_joint(clean.folded, at)), value)
         if found is None:
             bracket = _BRACKET_OPENS.match(clean.folded, at)
             found = self._read(clean, bracket.end(), value) if bracket else None
@@ -173,9 +175,12 @@ def _loose(form: str) -> str:
     return form.replace("/cm3", "/cm 3").replace("/", " / ") if "/" in form[1:] else form
 
 
-def _behind_tolerance(text: str, at: int) -> int:
-    """Behind the bracket that closes a figure with its tolerance, ``(435±5)g``; else the same place."""
-    opening = text.rfind("(", max(0, at - _BRACKETED), at) if text[at : at + 1] == ")" else -1
+def _behind_joint(text: str, at: int) -> int:
+    """Behind the hyphen of ``4-inch``, or the bracket that closes ``(435±5)g``; else the same place."""
+    joint = text[at : at + 1]
+    if joint == "-" and _HYPHEN.match(text, at):
+        return at + 1 if _PLAIN_NUMBER.search(text, max(0, at - _BRACKETED), at) else at
+    opening = text.rfind("(", max(0, at - _BRACKETED), at) if joint == ")" else -1
     return at + 1 if opening >= 0 and _WITH_TOLERANCE.fullmatch(text, opening, at + 1) else at
 
 
