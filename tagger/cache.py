@@ -70,7 +70,8 @@ class Parts(Sequence[Any]):
     def __getitem__(self, at: Any) -> Any:
         if isinstance(at, slice):
             return [self[n] for n in range(*at.indices(len(self)))]
-        return json.loads(self._content[self._borders[at] : self._borders[at + 1]])
+        place = range(len(self))[at]
+        return json.loads(self._content[self._borders[place] : self._borders[place + 1]])
 
 
 def recall_parts(name: str, rules_id: str, sources: Iterable[str]) -> tuple[Any, Parts] | None:

@@ -63,6 +63,35 @@ def test_a_damaged_file_is_made_anew(own: Path, content: str) -> None:
     assert FactReader(book).read([Row("", TEXTS[0])])[0].terms
 
 
+def test_a_file_of_parts_that_lost_or_changed_a_byte_is_made_anew(own: Path) -> None:
+    first = _answers()
+    [kept] = own.glob("terms-*.json")
+    whole = kept.read_bytes()
+    for damaged in (whole[:-10], whole[:-10] + b"0" * 10, whole.partition(b"\n")[0], b"[1, 2]\n", b"[[], [], 0]\n"):
+        kept.write_bytes(damaged)
+        assert _answers() == first
+        assert kept.read_bytes() == whole
+
+
+def test_parts_come_back_one_by_one(own: Path) -> None:
+    cache.keep_parts("parts", "rules-1", (), {"é": 1}, [[1, "锂"], {}, "x"])
+    found = cache.recall_parts("parts", "rules-1", ())
+    assert found is not None
+    value, parts = found
+    assert (value, list(parts), parts[1:], parts[-1], len(parts)) == ({"é": 1}, [[1, "锂"], {}, "x"], [{}, "x"], "x", 3)
+
+
+def test_the_kept_scan_finds_the_same_rows(own: Path) -> None:
+    goods = ("ladies leather wallet with coin pocket", "wallet insert of synthetic diamond powder", "氧化镓粉")
+    texts = [f"{word}, brown {n}" for n in range(40) for word in goods]
+    fresh = Tagger.load(as_of=DAY).settles(texts)
+    [kept] = own.glob("scan-*.json")
+    assert Tagger.load(as_of=DAY).settles(texts) == fresh
+    kept.write_text('[["term"], "a", [["AA==", "", ""]]]', encoding="utf-8")
+    assert Tagger.load(as_of=DAY).settles(texts) == fresh
+    assert sum(fresh) == 40
+
+
 def test_a_changed_law_never_meets_an_old_file(own: Path, tmp_path: Path) -> None:
     folder = tmp_path / "rules"
     shutil.copytree(DATA, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from tagger.decisions.clauses import ClauseJudge
 from tagger.facts.quantities import QuantityReader
 from tagger.facts.reader import FactReader
 from tagger.facts.text import normalise
+from tagger.facts.words import AnyOf, any_of
 from tagger.pipeline import Tagger
 from tagger.records import Row, Truth
 from tagger.rulebook import Rulebook
@@ -62,6 +64,22 @@ def test_no_text_raises_and_spans_slice_the_original(tagger: Tagger, text: str) 
     else:
         assert not d.reasons
     assert 0 <= d.confidence <= 1
+
+
+WORDS = ["feed", "feed rate", "*rate", "rate", "r", "高", "高度", "ж", "жар", "5x", "a-b", "*度", "Å", "e"]
+
+
+@given(
+    words=st.lists(st.sampled_from(WORDS), max_size=8, unique=True),
+    text=st.lists(st.sampled_from([*(w.strip("*") for w in WORDS), " ", "x", "7", ".", "度量"]), max_size=12).map("".join),
+    alone=st.lists(st.sampled_from("高长"), unique=True, max_size=2),
+)
+def test_words_by_their_beginnings_are_found_as_by_one_pattern(words: list[str], text: str, alone: list[str]) -> None:
+    words = [*(w for w in words if w[0] == "*"), *(w for w in words if w[0] != "*" and w not in alone)]
+    single = "".join(rf"|{character}(?![\u4e00-\u9fff])" for character in alone)
+    whole = re.compile(f"(?:{any_of(words)}{single})")
+    found = [(m.start(), m.group()) for m in AnyOf(words, alone=alone).finditer(text)]
+    assert found == [(m.start(), m.group()) for m in whole.finditer(text)]
 
 
 @given(texts=st.lists(anything, min_size=2, max_size=6), cut=st.integers(1, 5))
