@@ -28,6 +28,8 @@ _HEAD = np.uint32(1)  # the last bit of a hash
 _FIRST_WIDE = 0x2E80  # from here on a character is about a syllable or a word
 _NO_WORD = re.compile(r"[\W_]+")
 _BUCKET_BITS = 20
+_KEPT_POWERS = 1 << 14  # characters; more texts together make their own
+_FEW_FEATURES = 4096  # of all texts together
 _LONGEST = 3000  # characters of a text that are scored: longer ones say what they are at their beginning
 # Behind these stands what a thing is for, or something else; they are part of the model, as the lengths of the n-grams are.
 _BREAK = re.compile(r"\b(?:for|used|für|zum|zur|для|para|per)\b|用于|用於|适用|適用|用の|向け|용\b|[,;:(|/]")
@@ -120,19 +122,30 @@ def _character_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[Part]:
 
 def _word_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[Part]:
     is_word = codes != _SPACE
-    edges = np.diff(is_word.astype(np.int8), prepend=0, append=0)
-    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    before, behind = is_word[:-1], is_word[1:]  # each text begins and ends with a space
+    starts, ends = np.flatnonzero(~before & behind) + 1, np.flatnonzero(before & ~behind) + 1
     if not len(starts):
         return []
-    powers = np.multiply.accumulate(np.full(len(codes), _BASE, dtype=np.uint64))
+    powers, inverse = (_powers(base, len(codes)) for base in (_BASE, _INVERSE))
     sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(codes * powers, dtype=np.uint64)])
-    inverse = np.multiply.accumulate(np.full(len(codes), _INVERSE, dtype=np.uint64))
     words = (sums[ends] - sums[starts]) * inverse[starts] + (ends - starts).astype(np.uint64)
     row = rows[starts]
     pairs = words[:-1] * _MIX + words[1:] + np.uint64(7)
     same = row[:-1] == row[1:]
     single, double = _finish(words * _BASE + np.uint64(1)), _finish(pairs[same])
     return [(row, single, np.zeros(len(single), dtype=np.bool_)), (row[:-1][same], double, np.zeros(len(double), dtype=np.bool_))]
+
+
+def _powers(base: np.uint64, count: int) -> NDArray[np.uint64]:
+    """So many powers of a number, from the first on."""
+    if count > _KEPT_POWERS:
+        return np.multiply.accumulate(np.full(count, base, dtype=np.uint64))
+    return _kept_powers(base)[:count]
+
+
+@lru_cache(maxsize=2)
+def _kept_powers(base: np.uint64) -> NDArray[np.uint64]:
+    return np.multiply.accumulate(np.full(_KEPT_POWERS, base, dtype=np.uint64))
 
 
 def _finish(value: NDArray[np.uint64]) -> Hashes:
@@ -210,6 +223,11 @@ class Matrix:
     width: int
     familiar_share: NDArray[np.float64]
 
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many features each row has."""
+        return np.asarray(self.ends[1:] - self.ends[:-1])
+
 
 def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
     """Tf-idf over the vocabulary: each n-gram counts once a text; those of the head have length one, and so have the others.
@@ -222,7 +240,7 @@ def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
     familiar = np.bincount(found.rows[found.basic & known], minlength=found.texts) / np.maximum(total, 1)
     width = max(len(vocabulary), 1)
     cells = np.sort(found.rows[known] * width + at[known])
-    cells = cells[np.diff(cells, prepend=-1) != 0]  # np.unique takes several times as long
+    cells = cells[np.append(True, cells[1:] != cells[:-1])[: len(cells)]]  # np.unique takes several times as long
     rows, columns = cells // width, cells % width
     data = vocabulary.idf[columns]
     part = 2 * rows + (vocabulary.hashes[columns] & _HEAD)
@@ -258,9 +276,15 @@ def flag_matrix(found: Sequence[set[str]], names: Sequence[str], value: float) -
 def times(matrix: Matrix, weights: NDArray[np.float32]) -> NDArray[np.float64]:
     """Sparse rows times dense weights, one label after the other: sums along a row of an array are the quick ones in numpy."""
     product = np.zeros((len(matrix.ends) - 1, weights.shape[1]))
-    filled = np.flatnonzero(np.diff(matrix.ends))
-    if len(filled):
-        starts = matrix.ends[:-1][filled]
-        for label, own in enumerate(weights.T):
-            product[filled, label] = np.add.reduceat(own[matrix.columns] * matrix.data, starts, dtype=np.float64)
+    filled = np.flatnonzero(matrix.counts)
+    if not len(filled):
+        return product
+    starts = matrix.ends[:-1][filled]
+    if len(matrix.columns) <= _FEW_FEATURES:  # all labels at once: of one text the calls take longer than the sums
+        product[filled] = np.add.reduceat(
+            np.ascontiguousarray(weights[matrix.columns].T) * matrix.data, starts, axis=1, dtype=np.float64
+        ).T
+        return product
+    for label, own in enumerate(weights.T):
+        product[filled, label] = np.add.reduceat(own[matrix.columns] * matrix.data, starts, dtype=np.float64)
     return product

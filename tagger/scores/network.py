@@ -49,7 +49,7 @@ class Network:
     def outputs(self, inputs: NDArray[np.float64], flags: Matrix) -> NDArray[np.float64]:
         """Logits, rows x outputs; of ``flags`` only counts which are set."""
         hidden = _product(inputs, self.input_weights) + self.hidden_bias
-        filled = np.flatnonzero(np.diff(flags.ends))
+        filled = np.flatnonzero(flags.counts)
         if len(filled):
             hidden[filled] += np.add.reduceat(self.flag_weights[flags.columns], flags.ends[:-1][filled], axis=0)
         return np.asarray(_product(np.maximum(hidden, 0.0), self.out_weights) + self.out_bias)
