@@ -78,8 +78,11 @@ def test_words_by_their_beginnings_are_found_as_by_one_pattern(words: list[str],
     words = [*(w for w in words if w[0] == "*"), *(w for w in words if w[0] != "*" and w not in alone)]
     single = "".join(rf"|{character}(?![\u4e00-\u9fff])" for character in alone)
     whole = re.compile(f"(?:{any_of(words)}{single})")
-    found = [(m.start(), m.group()) for m in AnyOf(words, alone=alone).finditer(text)]
-    assert found == [(m.start(), m.group()) for m in whole.finditer(text)]
+    expected = [(m.start(), m.group()) for m in whole.finditer(text)]
+    assert [(m.start(), m.group()) for m in AnyOf(words, alone=alone).finditer(text)] == expected
+    used = AnyOf([*words, *(f"{a}{b}" for a in "qß" for b in "abcdefghijklmnopqrstuvwxyzäöü")], alone=alone)
+    assert len([*used.finditer(" ".join(f"{a}{b}" for a in "qß" for b in "abcdefghijklmnopqrstuvwxyzäöü"))]) == 58
+    assert [(m.start(), m.group()) for m in used.finditer(text)] == expected
 
 
 @given(texts=st.lists(anything, min_size=2, max_size=6), cut=st.integers(1, 5))

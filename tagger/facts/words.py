@@ -10,6 +10,7 @@ from typing import Any
 # Several small classes, as one that spans scripts takes four times as long to compile, and each start compiles hundreds of them.
 _NO_LETTER_IN_FRONT = r"(?<![a-z])(?<![а-ё])"
 _NO_LETTER_BEHIND = r"(?![a-zäöüßéñ])(?![α-ё])"
+_MANY_MADE = 48  # patterns of beginnings
 _NO_HAN_BEHIND = r"(?![\u4e00-\u9fff])"
 
 
@@ -62,9 +63,10 @@ def _pattern(tree: dict[str, Any]) -> tuple[str, str]:
 
 
 class AnyOf:
-    """Finds the words of a list in texts as the pattern of :func:`any_of` does, with one pattern for each beginning.
+    """Finds the words of a list in texts as the pattern of :func:`any_of` does, at first with one pattern for each beginning.
 
     Such a pattern is made when a text first has its two characters: that of all words takes longer to compile than most runs last.
+    Where many were made, a long run is under way, and one pattern of all words takes over.
 
     Parameters
     ----------
@@ -94,15 +96,19 @@ class AnyOf:
         self._alone = frozenset(alone)
         self._known = 1 if spaced else 2  # characters that a beginning has; a space inside a unit may be left out
         self._words: dict[str, list[str]] = {character: [] for character in self._alone}
-        for word in words:
+        self._all = tuple(words)
+        for word in self._all:
             bare = word[1:] if word[:1] == "*" and len(word) > 1 else word
             if bare:
                 self._words.setdefault(bare[: self._known], []).append(word)
         self._single = not self._words.keys().isdisjoint(map(itemgetter(0), self._words))  # some are of one character
         self._made: dict[str, re.Pattern[str]] = {}
+        self._whole: re.Pattern[str] | None = None
 
     def match(self, text: str, at: int = 0) -> re.Match[str] | None:
         """The word that begins at a place."""
+        if self._whole is not None:
+            return self._whole.match(text, at)
         begin = text[at : at + self._known]
         if begin not in self._words:
             begin = begin[:1]
@@ -110,6 +116,9 @@ class AnyOf:
 
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         """The words of a text, from the left; none begins inside another."""
+        return self._whole.finditer(text) if self._whole is not None else self._by_beginnings(text)
+
+    def _by_beginnings(self, text: str) -> Iterator[re.Match[str]]:
         words, single, done = self._words, self._single, 0
         for at, begin in enumerate(map(add, text, f"{text[1:]} ") if self._known > 1 else text):
             if at >= done and (begin in words or (single and begin[0] in words)):
@@ -124,7 +133,11 @@ class AnyOf:
         if pattern is None:
             first = begin[0]
             own = [*self._words[begin], *(self._words.get(first, ()) if begin != first else ())]
-            alone = f"|{re.escape(first)}{_NO_HAN_BEHIND}" if first in self._alone else ""
-            either = f"(?:{any_of(own, spaced=self._spaced)}{alone})"
-            pattern = self._made[begin] = re.compile(self._guard + either + self._behind)
+            pattern = self._made[begin] = self._compiled(own, first if first in self._alone else "")
+            if len(self._made) == _MANY_MADE:
+                self._whole = self._compiled(self._all, "".join(self._alone))
         return pattern
+
+    def _compiled(self, words: Iterable[str], alone: str) -> re.Pattern[str]:
+        single = f"|[{alone}]{_NO_HAN_BEHIND}" if alone else ""
+        return re.compile(f"{self._guard}(?:{any_of(words, spaced=self._spaced)}{single}){self._behind}")
