@@ -11,7 +11,7 @@ from tagger.cache import keep_parts, recall_parts
 from tagger.facts.negation import NegationReader
 from tagger.facts.numerals import has_numeral
 from tagger.facts.text import has_digit, normalise, unreadable_share
-from tagger.facts.tokens import TermIndex, TermMatcher
+from tagger.facts.tokens import STEMS, TermIndex, TermMatcher
 from tagger.records import CleanText, Facts, Quantity, Row
 from tagger.rulebook import Rulebook
 
@@ -62,11 +62,12 @@ class FactReader:
 
 def term_matcher(book: Rulebook) -> TermMatcher:
     """Finds the terms of a rulebook; their index is kept from start to start."""
-    kept = recall_parts("terms", book.rules_id, _CACHED)
+    made_of = f"{book.rules_id}-{STEMS}"
+    kept = recall_parts("terms", made_of, _CACHED)
     with contextlib.suppress(TypeError, ValueError, AttributeError):  # none was kept, or something else
         return TermMatcher(TermIndex.kept(*kept or ()))
     index = TermIndex.of(book.terms)
-    keep_parts("terms", book.rules_id, _CACHED, index.head, index.branches)
+    keep_parts("terms", made_of, _CACHED, index.head, index.branches)
     return TermMatcher(index)
 
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
-from Stemmer import Stemmer
+from Stemmer import Stemmer, version
 
 from tagger.facts.text import normalise
 from tagger.law import LexiconTerm
@@ -28,6 +28,7 @@ CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\
 TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
 _Hit = tuple[int, int, str, str]  # first and last character, concept, kind of match
 GLUE = "\x1f"  # between the tokens of a term in a dictionary key; no text holds it after normalising
+STEMS = f"stems-{version()}"  # what is kept of stems is good only for the release that made them
 JOINTS = str.maketrans("-_/\n", "    ")
 _ODD_SPACE = re.compile(r"^\s|\s{2}|[^\S ]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")

@@ -139,5 +139,5 @@ class AnyOf:
         return pattern
 
     def _compiled(self, words: Iterable[str], alone: str) -> re.Pattern[str]:
-        single = f"|[{alone}]{_NO_HAN_BEHIND}" if alone else ""
+        single = f"|[{re.escape(alone)}]{_NO_HAN_BEHIND}" if alone else ""
         return re.compile(f"{self._guard}(?:{any_of(words, spaced=self._spaced)}{single}){self._behind}")
