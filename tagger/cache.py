@@ -20,6 +20,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from Stemmer import version as stemmer
+
 from tagger.collection import no_collection
 
 VARIABLE = "TAGGER_CACHE"
@@ -149,8 +151,8 @@ def _file_name(name: str, rules_id: str, sources: Iterable[str]) -> str:
 
 @lru_cache(maxsize=8)
 def _print_of(sources: tuple[str, ...]) -> str:
-    """Short fingerprint of the interpreter and of some files of the package."""
-    digest = hashlib.sha256(sys.version.encode())
+    """Short fingerprint of the interpreter, the stemmer and some files of the package."""
+    digest = hashlib.sha256(f"{sys.version} {stemmer()}".encode())
     for source in (*sources, "cache.py"):
         digest.update((_PACKAGE / source).read_bytes())
     return digest.hexdigest()[:12]

@@ -547,12 +547,8 @@ def find_row(source: Path, wanted: str, text: tuple[str, ...], id: str | None = 
 
 def _rows(batch: Batch, columns: _Columns, done: int) -> list[Row]:
     rows = []
-    only = columns.text[0] if len(columns.text) == 1 else -1
     for n, cells in enumerate(batch.rows, done + 1):
-        if 0 <= only < len(cells) and type(cells[only]) is str:  # nearly every row of a text file
-            text = cells[only].strip()
-        else:
-            text = join_columns([cell_text(cells[i]) for i in columns.text if i < len(cells)])
+        text = join_columns([cell_text(cells[i]) for i in columns.text if i < len(cells)])
         id = cell_text(cells[columns.id]) if columns.id is not None and columns.id < len(cells) else str(n)
         extra = {name: cell_text(cells[i]) for name, i in columns.extra.items() if i < len(cells)} if columns.extra else {}
         rows.append(Row(id, text, extra))

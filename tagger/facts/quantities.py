@@ -41,7 +41,7 @@ _HEAD_OF_SHARES = re.compile(r"[(\[]\s*(?:wt\.?|mass|at\.?|质量)?\s?%\s*[)\]]\
 _HEAD_REACH = 160
 _UNEVEN = re.compile(r"\s*\+\s?\d+(?:[.,]\d+)?\s?/\s?-\s?\d+(?:[.,]\d+)?\s*")
 _IN_A_WORD = re.compile(r"[\w;|\n]")  # signs that may not stand between a word and its figure
-_SIGNS_BEHIND = re.compile(r"[^\w;|\n]{0,4}")
+_ENDS_THE_TEXT = r"(?=[^\w;|\n]{0,4}\Z)"  # but for a few signs
 _DIAMETER_SIGN = re.compile(r"[øφ]\s*$")
 
 
@@ -87,7 +87,7 @@ class QuantityReader:
         # "capacity" alone may be a vessel's or a cell's
         several = Counter(cue for cue, _ in {(c, k.name_en) for k in quantities.kind for c in k.cues})
         self._unitless = {cue: k.name for k in quantities.kind if k.unitless for cue in k.cues if several[cue] == 1}
-        self._unitless_cues = AnyOf(self._unitless)
+        self._unitless_cues = AnyOf(self._unitless, behind=_ENDS_THE_TEXT)
         self._unitless_ends = {cue[-2:] for cue in self._unitless}
         self._saying = re.compile(rf"\s*{any_of(words.saying)}\s*$")
         self._saying_words = tuple(fold_words(words.saying))
@@ -263,7 +263,7 @@ class QuantityReader:
         if said:
             start -= len(said.group())
             left = left[: said.start()]
-        cue = self._last_unitless(left) if self._may_name(left) else None
+        cue = next(self._unitless_cues.finditer(left), None) if self._may_name(left) else None
         if cue is None or self._is_unit_of_another(clean, start - len(left) + cue.start()):
             return None
         kind = self._kinds[self._unitless[cue.group()]]
@@ -280,14 +280,6 @@ class QuantityReader:
             if _IN_A_WORD.match(left[end - 1]):
                 return False
         return False
-
-    def _last_unitless(self, left: str) -> re.Match[str] | None:
-        """The word with a usual unit that ends a text, but for a few signs."""
-        for at in range(len(left)):
-            cue = self._unitless_cues.match(left, at)
-            if cue and _SIGNS_BEHIND.fullmatch(left, cue.end()):
-                return cue
-        return None
 
     def _under_head(self, clean: CleanText, members: Sequence[Number], signs: Sequence[str]) -> Figure | None:
         """A share whose unit stands once, at the head of a list: ``Composition (wt%): Nd 29.5, Dy 1.5, B 1.0``."""

@@ -11,14 +11,21 @@ from tagger.cache import keep_parts, recall_parts
 from tagger.facts.negation import NegationReader
 from tagger.facts.numerals import has_numeral
 from tagger.facts.text import has_digit, normalise, unreadable_share
-from tagger.facts.tokens import STEMS, TermIndex, TermMatcher
+from tagger.facts.tokens import TermIndex, TermMatcher
 from tagger.records import CleanText, Facts, Quantity, Row
 from tagger.rulebook import Rulebook
 
 if TYPE_CHECKING:
     from tagger.facts.quantities import QuantityReader
 
-_CACHED = ("facts/reader.py", "facts/text.py", "facts/tokens.py", "data/characters.csv")  # files that the kept index depends on
+INDEX_FILES = (  # what the kept index depends on
+    "law.py",
+    "rulebook.py",
+    "facts/reader.py",
+    "facts/text.py",
+    "facts/tokens.py",
+    "data/characters.csv",
+)
 _UNREADABLE_SHARE = 0.1  # above it a text is damaged or binary; catalogue texts hold none
 
 
@@ -62,12 +69,11 @@ class FactReader:
 
 def term_matcher(book: Rulebook) -> TermMatcher:
     """Finds the terms of a rulebook; their index is kept from start to start."""
-    made_of = f"{book.rules_id}-{STEMS}"
-    kept = recall_parts("terms", made_of, _CACHED)
+    kept = recall_parts("terms", book.rules_id, INDEX_FILES)
     with contextlib.suppress(TypeError, ValueError, AttributeError):  # none was kept, or something else
         return TermMatcher(TermIndex.kept(*kept or ()))
     index = TermIndex.of(book.terms)
-    keep_parts("terms", made_of, _CACHED, index.head, index.branches)
+    keep_parts("terms", book.rules_id, INDEX_FILES, index.head, index.branches)
     return TermMatcher(index)
 
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
-from Stemmer import Stemmer, version
+from Stemmer import Stemmer
 
 from tagger.facts.text import normalise
 from tagger.law import LexiconTerm
@@ -28,7 +28,6 @@ CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\
 TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
 _Hit = tuple[int, int, str, str]  # first and last character, concept, kind of match
 GLUE = "\x1f"  # between the tokens of a term in a dictionary key; no text holds it after normalising
-STEMS = f"stems-{version()}"  # what is kept of stems is good only for the release that made them
 JOINTS = str.maketrans("-_/\n", "    ")
 _ODD_SPACE = re.compile(r"^\s|\s{2}|[^\S ]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
@@ -119,7 +118,7 @@ class TermIndex:
         self.entries = entries
         self.places = {stem: n for n, stem in enumerate(stems)}
         self._branches = branches
-        self.read: list[Branch | None] = [None] * len(stems)
+        self._read: list[Branch | None] = [None] * len(stems)
 
     @classmethod
     def of(cls, terms: Iterable[LexiconTerm]) -> TermIndex:
@@ -153,8 +152,7 @@ class TermIndex:
             Where it is something else.
         """
         entries, stems = (joined.split("\n") for joined in head)
-        thirds = [tuple(entries[n::3]) for n in range(3)]
-        index = cls(list(zip(*thirds, strict=True)), stems, branches)
+        index = cls(list(zip(entries[::3], entries[1::3], entries[2::3], strict=True)), stems, branches)
         if len(branches) != len(stems):
             raise ValueError(f"{len(stems)} stems, {len(branches)} branches")
         return index
@@ -171,9 +169,9 @@ class TermIndex:
 
     def branch(self, place: int) -> Branch:
         """What the stem at a place begins."""
-        found = self.read[place]
+        found = self._read[place]
         if found is None:
-            found = self.read[place] = self._branches[place]
+            found = self._read[place] = self._branches[place]
         return found
 
     def phrases(self) -> Iterator[tuple[list[str], list[int]]]:
@@ -245,7 +243,7 @@ class TermMatcher:
         for i, place in enumerate(map(index.places.get, stems)):
             if place is None:
                 continue
-            numbers, longer = index.read[place] or index.branch(place)
+            numbers, longer = index.branch(place)
             if numbers:
                 found.append((i, i + 1, numbers))
             if longer and i + 1 < len(stems) and (begun := longer.get(stems[i + 1])):

@@ -62,16 +62,17 @@ class UnitFinder:
     def __init__(self, units: Units, quantities: QuantityFile) -> None:
         self._folded: dict[str, tuple[str, Unit]] = {}
         self._exact: dict[str, tuple[str, Unit]] = {}
-        for dimension in units.dimension:
-            for unit in dimension.units:
-                for form in fold_words(unit.forms):
-                    self._folded.setdefault(_squeeze(form), (dimension.name, unit))
-                for form in unit.exact:
-                    self._exact.setdefault(_squeeze(normalise(form).text), (dimension.name, unit))
-        for form in fold_words(units.mesh.forms):
+        known = [(dimension.name, unit) for dimension in units.dimension for unit in dimension.units]
+        meant = [named for named in known for _ in named[1].forms]
+        forms, mesh = fold_words(form for _, unit in known for form in unit.forms), fold_words(units.mesh.forms)
+        for form, named in zip(forms, meant, strict=True):
+            self._folded.setdefault(_squeeze(form), named)
+        for form in mesh:
             self._folded[_squeeze(form)] = ("mesh", Unit(factor=1.0))
-        spellings = fold_words(f for d in units.dimension for u in d.units for f in (*u.forms, *u.exact))
-        self._unit = AnyOf([*map(_loose, spellings), *fold_words(units.mesh.forms)], spaced=True)
+        exact = [(normalise(form), named) for named in known for form in named[1].exact]
+        for clean, named in exact:
+            self._exact.setdefault(_squeeze(clean.text), named)
+        self._unit = AnyOf([*map(_loose, (*forms, *(clean.folded for clean, _ in exact))), *mesh], spaced=True)
         self._rate = re.compile(rf"\s?(?:/|每|per\s)\s?{any_of(quantities.words.rate)}")
         self.cues = CueBook(quantities, (d.name for d in units.dimension))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from operator import add, itemgetter
+from operator import add
 from typing import Any
 
 # Several small classes, as one that spans scripts takes four times as long to compile, and each start compiles hundreds of them.
@@ -101,7 +101,7 @@ class AnyOf:
             bare = word[1:] if word[:1] == "*" and len(word) > 1 else word
             if bare:
                 self._words.setdefault(bare[: self._known], []).append(word)
-        self._single = not self._words.keys().isdisjoint(map(itemgetter(0), self._words))  # some are of one character
+        self._single = any(len(begin) == 1 for begin in self._words)
         self._made: dict[str, re.Pattern[str]] = {}
         self._whole: re.Pattern[str] | None = None
 
@@ -120,7 +120,7 @@ class AnyOf:
 
     def _by_beginnings(self, text: str) -> Iterator[re.Match[str]]:
         words, single, done = self._words, self._single, 0
-        for at, begin in enumerate(map(add, text, f"{text[1:]} ") if self._known > 1 else text):
+        for at, begin in enumerate(map(add, text, f"{text[1:]} ")):
             if at >= done and (begin in words or (single and begin[0] in words)):
                 match = self.match(text, at)
                 if match is not None:

@@ -102,7 +102,7 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
         path = folder / f"{name}.npy"
         with path.open("wb") as out:
             np.save(out, np.ascontiguousarray(array, dtype=_DTYPES[name]), allow_pickle=False)
-        files[path.name] = {"sha256": _sha256(path), "shape": list(array.shape)}
+        files[path.name] = {"sha256": _sha256(path.read_bytes()), "shape": list(array.shape)}
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -252,7 +252,7 @@ def _load_array(root: Path, name: str, manifest: Mapping[str, Any]) -> NDArray[A
     if entry is None or not path.is_file():
         raise ModelError(f"model file {path} is missing: {advice}")
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+    if _sha256(content) != entry["sha256"]:
         raise ModelError(f"model file {path} was changed since it was written (checksum differs): {advice}")
     try:
         array = np.load(BytesIO(content), allow_pickle=False)
@@ -269,5 +269,5 @@ def _model_id(manifest: Mapping[str, Any]) -> str:
     return f"model-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -28,7 +28,6 @@ _HEAD = np.uint32(1)  # the last bit of a hash
 _FIRST_WIDE = 0x2E80  # from here on a character is about a syllable or a word
 _NO_WORD = re.compile(r"[\W_]+")
 _BUCKET_BITS = 20
-_KEPT_POWERS = 1 << 14  # characters; more texts together make their own
 _FEW_FEATURES = 4096  # of all texts together
 _LONGEST = 3000  # characters of a text that are scored: longer ones say what they are at their beginning
 # Behind these stands what a thing is for, or something else; they are part of the model, as the lengths of the n-grams are.
@@ -126,7 +125,7 @@ def _word_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[Part]:
     starts, ends = np.flatnonzero(~before & behind) + 1, np.flatnonzero(before & ~behind) + 1
     if not len(starts):
         return []
-    powers, inverse = (_powers(base, len(codes)) for base in (_BASE, _INVERSE))
+    powers, inverse = (np.multiply.accumulate(np.full(len(codes), base, dtype=np.uint64)) for base in (_BASE, _INVERSE))
     sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(codes * powers, dtype=np.uint64)])
     words = (sums[ends] - sums[starts]) * inverse[starts] + (ends - starts).astype(np.uint64)
     row = rows[starts]
@@ -134,18 +133,6 @@ def _word_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[Part]:
     same = row[:-1] == row[1:]
     single, double = _finish(words * _BASE + np.uint64(1)), _finish(pairs[same])
     return [(row, single, np.zeros(len(single), dtype=np.bool_)), (row[:-1][same], double, np.zeros(len(double), dtype=np.bool_))]
-
-
-def _powers(base: np.uint64, count: int) -> NDArray[np.uint64]:
-    """So many powers of a number, from the first on."""
-    if count > _KEPT_POWERS:
-        return np.multiply.accumulate(np.full(count, base, dtype=np.uint64))
-    return _kept_powers(base)[:count]
-
-
-@lru_cache(maxsize=2)
-def _kept_powers(base: np.uint64) -> NDArray[np.uint64]:
-    return np.multiply.accumulate(np.full(_KEPT_POWERS, base, dtype=np.uint64))
 
 
 def _finish(value: NDArray[np.uint64]) -> Hashes:

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.cache import keep, recall
+from tagger.facts.reader import INDEX_FILES
 from tagger.facts.text import normalise
-from tagger.facts.tokens import CJK, JOINTS, STEMS, TermMatcher, stem, tokens
+from tagger.facts.tokens import CJK, JOINTS, TermMatcher, stem, tokens
 from tagger.law import Clause, QuantityFile, Units
 from tagger.rulebook import DENIED, FIGURE, Rulebook
 from tagger.scores.gate import Column, Gate, Indices, Mask, Words, fold, read_column, words_of
@@ -30,15 +31,7 @@ from tagger.scores.unnamed import nothing_but
 
 _FEW = 32  # texts; below it looking at each is cheaper than numbering the words
 _DEPTH = 5  # words of a phrase that are compared
-_CACHED = (  # files that the kept scan depends on
-    "scores/strong.py",
-    "scores/gate.py",
-    "facts/text.py",
-    "facts/tokens.py",
-    "law.py",
-    "rulebook.py",
-    "data/characters.csv",
-)
+_CACHED = (*INDEX_FILES, "scores/strong.py", "scores/gate.py")  # what the kept scan depends on
 _TABLE_BITS = 19  # places for words whose numbers are remembered
 _WIDE = re.compile(f"[{CJK}]")
 _LETTER_FIRST, _LETTER_LAST = re.compile("[a-zа-яё]"), re.compile("[a-zа-яёäöüßéñμ]")
@@ -230,7 +223,7 @@ class StrongRows:
         self._subjects = _by_concept(subjects)
         self._roles = _roles(subjects)
         self._matcher = matcher
-        self._made_of = f"{book.rules_id}-{STEMS}"
+        self._rules_id = book.rules_id
         self._unnamed = nothing_but(book.unnamed.words)
         kinds = {name.removeprefix(FIGURE) for c in book.clauses for name in c.subject[0] if name.startswith(FIGURE)}
         self._figures = _FigurePhrases(kinds, book.units, book.quantities)
@@ -264,11 +257,11 @@ class StrongRows:
     @cached_property
     def _scan(self) -> PhraseScan:
         """Kept from start to start: it takes longer to make than some thousand rows to scan."""
-        kept = recall("scan", self._made_of, _CACHED)
+        kept = recall("scan", self._rules_id, _CACHED)
         with contextlib.suppress(TypeError, ValueError, AttributeError):  # none was kept, or something else
             return PhraseScan.kept(kept)
         scan = PhraseScan.of([*self._terms(), *self._figures])
-        keep("scan", self._made_of, _CACHED, scan.plain)
+        keep("scan", self._rules_id, _CACHED, scan.plain)
         return scan
 
     @cached_property
