@@ -170,17 +170,16 @@ def tag(
     gate: GateOption = True,
 ) -> None:
     """Answer for one text, or for every line of standard input."""
-    from tagger.display import show_decision
+    from tagger.screen import show_decision
 
     tagger = _load(model, rules, as_of, assumptions, max_miss_rate, gate=gate)
     trade = _given(origin=origin, value_share=value_share, destination=destination, end_use=end_use)
-    console = _console()
     for texts in _texts(text):
         for item, decision in zip(texts, tagger.tag_many({"text": t, **trade} for t in texts), strict=True):
             if as_json:
                 typer.echo(json.dumps({"text": item, **decision.as_dict()}, ensure_ascii=False))
             else:
-                show_decision(console, decision, item, tagger.book)
+                show_decision(decision, item, tagger.book)
 
 
 def _texts(text: str) -> Iterator[list[str]]:
@@ -656,6 +655,7 @@ def _book(rules: Path | None) -> Rulebook:
 def main() -> None:
     """Run the command line; errors of the tagger become one line on stderr."""
     gc.set_threshold(_COLLECTED_AFTER)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no product here is large enough for threads, and they take time to start
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

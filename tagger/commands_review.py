@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger.errors import ReviewConflictError, ReviewError, ReviewRightError, UsageError
+from tagger.records import Span
+from tagger.screen import highlighted, is_coloured, one_line
 
 if TYPE_CHECKING:
     from tagger.review.items import Answer, Filters, Item, Who
@@ -120,7 +122,7 @@ def review_list(
             codes = " ".join(line.codes)
             who = line.claimed_by or line.decided_by or (f"for {line.assigned_to}" if line.assigned_to else "")
             state_ = f"{line.state}{f' ({line.stage})' if line.stage != 'first' and line.state != 'settled' else ''}"
-            parts = (f"{line.id:>6}", f"{line.risk:.2f}", f"{state_:<14}", line.category, codes, who, _one_line(line.text[:80]))
+            parts = (f"{line.id:>6}", f"{line.risk:.2f}", f"{state_:<14}", line.category, codes, who, one_line(line.text[:80]))
             typer.echo("  ".join(p for p in parts if p))
     if not as_json:
         typer.echo(f"{len(page.lines):,} of {count:,} item(s)")
@@ -143,9 +145,9 @@ def review_show(
         return
     _show(item)
     for s in like:
-        typer.echo(_label("similar", f"{s.likeness:.0%} {_said(s.answer)} by {s.who} on {s.at[:10]}: {_one_line(s.text[:100])}"))
+        typer.echo(_label("similar", f"{s.likeness:.0%} {_said(s.answer)} by {s.who} on {s.at[:10]}: {one_line(s.text[:100])}"))
     for e in log:
-        typer.echo(_label("log", f"{e.seq} {e.at[:19]} {e.who} {e.action}{f': {_one_line(e.why)}' if e.why else ''}"))
+        typer.echo(_label("log", f"{e.seq} {e.at[:19]} {e.who} {e.action}{f': {one_line(e.why)}' if e.why else ''}"))
 
 
 @review_app.command("decide")
@@ -462,15 +464,10 @@ def _choices(item: Item, listed: str) -> list[Answer]:
 
 
 def _show(item: Item) -> None:
-    from rich.console import Console
-
-    from tagger.display import highlighted
-    from tagger.records import Span
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    coloured = is_coloured()
     typer.echo(f"item {item.id}  {item.category}  {' '.join(item.codes)}  risk {item.risk:.2f}  {_stands(item)}")
-    shown = highlighted(item.text, [Span(e["start"], e["end"]) for e in item.evidence], marks=not console.is_terminal)
-    console.print("  text        ", shown, soft_wrap=True)
+    shown = highlighted(item.text, [Span(e["start"], e["end"]) for e in item.evidence], marks=not coloured)
+    typer.echo(f"  {'text':<12}{shown}", color=coloured)
     for clause in item.clauses:
         margin = "" if clause["margin"] is None else f"  {clause['margin']:+.1%} from the threshold"
         typer.echo(_label("clause", f"{clause['code']}  {clause['truth']}{margin}"))
@@ -480,7 +477,7 @@ def _show(item: Item) -> None:
     for question in item.questions:
         typer.echo(_label("ask", question))
     for opinion in item.opinions:
-        typer.echo(_label(opinion.stage, f"{opinion.who}: {_said(opinion.answer)} {_one_line(opinion.answer.why)}".rstrip()))
+        typer.echo(_label(opinion.stage, f"{opinion.who}: {_said(opinion.answer)} {one_line(opinion.answer.why)}".rstrip()))
     if item.conflict:
         typer.echo(_label("conflict", "past decisions on this text disagree"))
     if item.note:
@@ -489,12 +486,7 @@ def _show(item: Item) -> None:
 
 
 def _label(name: str, text: str) -> str:
-    return f"  {name:<12}{_one_line(text)}"
-
-
-def _one_line(text: str) -> str:
-    """A text that a terminal shows on one line and takes for nothing else."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    return f"  {name:<12}{one_line(text)}"
 
 
 def _said(answer: Answer) -> str:

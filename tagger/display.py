@@ -1,9 +1,9 @@
-"""Answers, rules and summaries as people read them on a terminal."""
+"""Rules, runs and figures as people read them on a terminal; single answers are in ``screen.py``."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.law import Clause, Figure, Parameter, Rule, shown_value
-from tagger.records import Decision, Outcome, Span, Truth, show_quantity
+from tagger.records import Outcome
 from tagger.rulebook import Rulebook
+from tagger.screen import one_line
 from tagger.timeline import LegalStatus, status_changes, turning_days, turns
 
 if TYPE_CHECKING:
@@ -24,93 +25,7 @@ if TYPE_CHECKING:
     from tagger.learning.evaluation import Evaluation
     from tagger.scores.clearing import Clearing
 
-COLOURS = {"controlled": "bold red", "not_controlled": "green", "unrelated": "dim", "review": "bold yellow"}
-_LONGEST = 600  # characters of a text that are shown
-_LABEL = 12
-
-
-def show_decision(console: Console, d: Decision, text: str, book: Rulebook) -> None:
-    """Print one answer: the text with its evidence, figures, clauses, status, remark, questions."""
-    head = Text(str(d.outcome), style=COLOURS[str(d.outcome)])
-    if d.category != "none":
-        head.append(f"  {d.category}", style="bold").append(f" ({book.category(d.category).name_en})", style="")
-    head.append(f"  confidence {d.confidence:.2f}", style="")
-    console.print(head, soft_wrap=True)
-    _line(console, "text", highlighted(text, [e.span for e in d.evidence], marks=not console.is_terminal))
-    for result in d.clauses:
-        if result.code in d.codes:
-            clause = book.clause(result.code)
-            margin = "" if result.margin is None else f"  {result.margin:+.1%} from the threshold"
-            _line(console, "clause", Text(f"{result.code}  {result.truth}  {clause.title_en} | {clause.title_zh}{margin}"))
-    for label, content in _facts_of(d, book):
-        _line(console, label, Text(content))
-
-
-def _facts_of(d: Decision, book: Rulebook) -> Iterable[tuple[str, str]]:
-    """What stands below the text of an answer, label by label."""
-    yield from (("evidence", says) for says in dict.fromkeys(f"“{_one_line(e.text)}” {e.says}" for e in d.evidence))
-    yield from (("figure", show_quantity(q)) for q in d.quantities)
-    if d.codes:
-        announcement = book.announcement(book.clause(d.codes[0]).announcement)
-        status = book.legal_status(announcement.id, dt.date.fromisoformat(d.as_of))
-        yield "status", f"{status.state} on {d.as_of}: {status.why} ({announcement.number})"
-    if d.reasons:
-        yield "reasons", ", ".join(str(r) for r in d.reasons)
-    yield from (("ask", question) for question in d.questions)
-    if d.near_threshold:
-        yield "near", "a figure lies near the threshold"
-    yield from (("assumed", assumption) for assumption in d.assumptions)
-    yield from _rules_of(d)
-    yield from ((label, text) for label, text in (("note", d.note), ("remark", d.remark_zh)) if text)
-    yield "by", f"{d.model_id}, {d.rules_id}"
-
-
-def _rules_of(d: Decision) -> Iterable[tuple[str, str]]:
-    """Rules that cut across: those that are met or open by themselves, the rest in one line."""
-    for truth in (Truth.MET, Truth.UNKNOWN, Truth.NOT_MET):
-        own = [r for r in d.also_applies if r.truth == truth]
-        if truth == Truth.MET:
-            yield from (("rule", f"{r.rule}  MET  {r.state}: {r.why}") for r in own)
-        elif own:
-            needs = sorted({n for r in own for n in r.needs if n != "an answer"})
-            note = f" (would need {', '.join(needs)})" if needs else ""
-            yield "rules", f"{truth}: {', '.join(r.rule for r in own)}{note}"
-
-
-def _line(console: Console, label: str, content: Text) -> None:
-    console.print(Text(f"  {label:<{_LABEL}}", style="dim").append_text(content), soft_wrap=True)
-
-
-def highlighted(text: str, spans: Iterable[Span], *, marks: bool) -> Text:
-    """The text with its evidence in bold, or between «» where there is no colour."""
-    shown = Text()
-    at = 0
-    for start, end in _merged(spans):
-        if start >= _LONGEST:
-            break
-        shown.append(_one_line(text[at:start]))
-        piece = _one_line(text[start:end])
-        shown.append(f"«{piece}»" if marks else piece, style="bold underline")
-        at = end
-    shown.append(_one_line(text[at : max(at, _LONGEST)]))
-    if len(text) > max(at, _LONGEST):
-        shown.append(f" ... ({len(text):,} characters)", style="dim")
-    return shown
-
-
-def _merged(spans: Iterable[Span]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for span in sorted(set(spans)):
-        if merged and span.start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], span.end))
-        elif span.end > span.start:
-            merged.append((span.start, span.end))
-    return merged
-
-
-def _one_line(text: str) -> str:
-    """No control characters on the terminal: they could move the cursor or recolour it."""
-    return "".join(c if c.isprintable() else " " for c in text)
+_COLOURS = {"controlled": "bold red", "not_controlled": "green", "unrelated": "dim", "review": "bold yellow"}
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -124,7 +39,7 @@ def show_summary(console: Console, summary: Summary) -> None:
         count = summary.outcomes.get(str(outcome), 0)
         categories = [(c, n) for (c, o), n in summary.categories.most_common() if o == outcome and c != "none"]
         named = ", ".join(f"{c} {n:,}" for c, n in categories[:4])
-        table.add_row(Text(str(outcome), style=COLOURS[str(outcome)]), f"{count:,}", f"{count / max(summary.rows, 1):.1%}", named)
+        table.add_row(Text(str(outcome), style=_COLOURS[str(outcome)]), f"{count:,}", f"{count / max(summary.rows, 1):.1%}", named)
     console.print(table)
     if summary.reasons:
         console.print("reasons for review: " + ", ".join(f"{r} {n:,}" for r, n in summary.reasons.most_common()), soft_wrap=True)
@@ -168,7 +83,7 @@ def show_preview(console: Console, preview: Preview) -> None:
             f"{_duration(preview.seconds)} for the answers, at {preview.rows_a_second:,.0f} distinct descriptions a second",
         ),
     ]
-    _show_facts(console, [(name, _one_line(value)) for name, value in facts])
+    _show_facts(console, [(name, one_line(value)) for name, value in facts])
 
 
 def _duration(seconds: float) -> str:
@@ -341,7 +256,7 @@ def show_comparison(console: Console, found: Comparison) -> None:
         return
     for change in found.changes:
         what = "; ".join(f"{name.removeprefix('tag_')} {a or '(none)'} -> {b or '(none)'}" for name, a, b in change.what)
-        console.print(Text(_one_line(f"{change.row_id}: {what}  [{', '.join(change.why)}]")), soft_wrap=True)
+        console.print(Text(one_line(f"{change.row_id}: {what}  [{', '.join(change.why)}]")), soft_wrap=True)
     console.print(f"{found.rows:,} rows, {len(found.changes):,} changed", soft_wrap=True)
     moves = ", ".join(f"{a or '(none)'} -> {b or '(none)'} {n:,}" for (a, b), n in found.moves.most_common())
     console.print("outcomes: " + (moves or "none"), soft_wrap=True)
@@ -364,7 +279,7 @@ def show_evaluation(console: Console, e: Evaluation) -> None:
         line = (
             f"{m.id}: {m.label} {m.category} -> {m.outcome} {m.answered} {' '.join(m.codes)} ({m.confidence:.2f}): {m.text[:110]}"
         )
-        console.print(Text(_one_line(line)), soft_wrap=True)
+        console.print(Text(one_line(line)), soft_wrap=True)
 
 
 def show_gain(console: Console, before: Evaluation, after: Evaluation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -56,6 +57,20 @@ def test_control_characters_do_not_reach_the_terminal(run: Callable[..., Result]
     assert "\x1b" not in done.out
     assert "\x07" not in done.out
     assert "[bold]not markup[/bold]" in done.out
+
+
+def test_evidence_is_bold_where_there_is_colour_and_marked_where_there_is_none(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "N52 sintered NdFeB magnet"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = run("tag", text).out
+    assert "N52 sintered \x1b[1m\x1b[4mNdFeB\x1b[0m magnet" in coloured
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = run("tag", text).out
+    assert "N52 sintered «NdFeB» magnet" in plain
+    assert "\x1b" not in plain
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == re.sub("[«»]", "", plain)
 
 
 def test_help_and_version(run: Callable[..., Result]) -> None:

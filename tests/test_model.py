@@ -49,7 +49,10 @@ def test_arrays_answer_as_the_fitted_classifier_does(small_data: Path, book: Rul
     x = matrix(corpus, fitted.vocabulary, fitted.flag_names, SMALL.linear.flag_value)
     expected = softmax(fitted.linear.logits(x))
     assert (expected.argmax(axis=1) == corpus.truth).mean() > (held_out.argmax(axis=1) == corpus.truth).mean() > 0.5
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old_weights.npy").write_bytes(b"of an older model")
     model = load_model(save_model(to_model(fitted, book.labels, SMALL.linear), tmp_path / "model", {}))
+    assert not (tmp_path / "model" / "old_weights.npy").exists()
     np.testing.assert_allclose(model.predict_proba(corpus.facts, [j.marks for j in corpus.judged]), expected, atol=2e-5)
     assert [s.best for s in corpus.scores(model)] == [book.labels[i] for i in expected.argmax(axis=1)]
 

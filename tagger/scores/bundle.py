@@ -72,7 +72,7 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
     ----------
     model : Model
     folder : Path
-        Made if it is not there; files of an older model in it are replaced.
+        Made if it is not there; arrays of an older model in it are replaced, and removed where this one has none of that name.
     about : mapping
         Goes into the manifest as it is: library versions, data fingerprint, settings, measured figures.
 
@@ -103,6 +103,8 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
         with path.open("wb") as out:
             np.save(out, np.ascontiguousarray(array, dtype=_DTYPES[name]), allow_pickle=False)
         files[path.name] = {"sha256": _sha256(path.read_bytes()), "shape": list(array.shape)}
+    for older in {path.name for path in folder.glob("*.npy")} - files.keys():
+        (folder / older).unlink()
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
