@@ -276,6 +276,8 @@ class Words:
         The text of each.
     hashes : array of uint64
         One number a word; that two different words share one is as good as excluded.
+    folded : str
+        The text of ``codes``.
     """
 
     codes: NDArray[np.uint32]
@@ -283,10 +285,11 @@ class Words:
     ends: Indices
     rows: Indices
     hashes: NDArray[np.uint64]
+    folded: str
 
-    def text(self, word: int) -> str:
-        """One word, folded."""
-        return _spelled(self.codes[self.starts[word] : self.ends[word]])
+    def texts(self, words: Indices) -> list[str]:
+        """Some words, folded."""
+        return [self.folded[start:end] for start, end in zip(self.starts[words].tolist(), self.ends[words].tolist(), strict=True)]
 
 
 def words_of(column: Column) -> Words:
@@ -295,7 +298,7 @@ def words_of(column: Column) -> Words:
     Examples
     --------
     >>> words = words_of(read_column(["3.6V锂 cell-A", "Größe"]))
-    >>> ([words.text(n) for n in range(8)], words.rows.tolist())
+    >>> (words.texts(np.arange(8)), words.rows.tolist())
     (['3', '.', '6', 'v', '锂', 'cell', 'a', 'große'], [0, 0, 0, 0, 0, 0, 0, 1])
     """
     codes = column.codes
@@ -307,7 +310,7 @@ def words_of(column: Column) -> Words:
     starts = np.flatnonzero(begins)
     ends = np.flatnonzero(np.append(filled[:-1] & (begins[1:] | ~filled[1:]), filled[-1:])) + 1
     rows = np.searchsorted(column.starts, starts, side="right") - 1
-    return Words(codes, starts, ends, rows, _hashes(codes, starts, ends))
+    return Words(codes, starts, ends, rows, _hashes(codes, starts, ends), _spelled(codes))
 
 
 def _hashes(codes: NDArray[np.uint32], starts: Indices, ends: Indices) -> NDArray[np.uint64]:

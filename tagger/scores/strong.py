@@ -1,9 +1,9 @@
 """Find the rows of a column that no gate may settle: words that name a listed item, or a figure that alone can meet a clause.
 
 The words of the whole column become numbers by one dictionary, and numpy finds the rows that hold the words of a term with
-which the subject of a clause begins. The matcher of the full road then says which of them hold the terms themselves, and all
-that the subject asks for ("artificial" names a diamond only beside one), so that the scan never misses a clause of which the
-full road would speak. Of figures it is enough that one may be there.
+which the subject of a clause begins. Where these may be all that a subject asks for ("artificial" names a diamond only beside
+one), the matcher of the full road says which of them hold the terms themselves, so that the scan never misses a clause of which
+the full road would speak. Of figures it is enough that one may be there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,11 @@ _WIDE = re.compile(f"[{CJK}]")
 _LETTER_FIRST, _LETTER_LAST = re.compile("[a-zа-яё]"), re.compile("[a-zа-яёäöüßéñμ]")
 _OF_NOTATIONS = ("length", "tolerance", "temperature_uniformity")  # kinds that program code gives a figure
 _TERM, _NAMED = "term", "named"
+_SPELLED = "="  # between a concept and the spelling in which its term counts
 _FIRST, _OTHER = "first of ", "other of "  # with a category: one of the first group of a subject, one of its other groups
-Phrases = Iterable[tuple[Sequence[str], str]]
+Phrases = Iterable[tuple[Sequence[str], str, str]]  # stems, group, meaning
+_End = tuple[int, frozenset[str]]  # groups of the phrases that end at a place, and what they mean
+_LEVEL = ("<i8", "<i8", "<u8", "<i8")  # how the arrays of a level are kept
 
 
 class PhraseScan:
@@ -48,40 +52,51 @@ class PhraseScan:
     ----------
     groups, words : list of str
         Names of groups of phrases, and the words of all.
+    meanings : list of list of str
+        What the phrases mean that end at one place.
     levels : list
         The steps from word to word.
 
     Examples
     --------
     >>> from tagger.scores.gate import read_column
-    >>> scan = PhraseScan.of([(["granulation", "kettle"], "machine"), (["石", "墨", "粉"], "powder"), (["dy"], "metal")])
-    >>> found = scan.find(read_column(["Granulation-kettles", "石墨块 Dy", "kettle"]))
-    >>> {group: rows.tolist() for group, rows in found.items()}
+    >>> phrases = [(["mixing", "kettle"], "machine", "kettle"), (["石", "墨", "粉"], "powder", "graphite"), (["dy"], "metal", "Dy")]
+    >>> hits = PhraseScan.of(phrases).find(read_column(["Mixing-kettles", "石墨块 Dy", "kettle"]))
+    >>> {group: rows.tolist() for group, rows in hits.groups.items()}
     {'machine': [True, False, False], 'metal': [False, True, False], 'powder': [False, False, False]}
+    >>> sorted(hits.meanings(np.array([True, True, True])).items())
+    [(0, {'kettle'}), (1, {'Dy'})]
     """
 
-    def __init__(self, groups: list[str], words: list[str], levels: list[_Level]) -> None:
-        self._groups, self._words, self._levels = groups, words, levels
+    def __init__(self, groups: list[str], words: list[str], meanings: list[list[str]], levels: list[_Level]) -> None:
+        self._groups, self._words, self._meanings, self._levels = groups, words, meanings, levels
         self._numbers = _Numbers({word: n for n, word in enumerate(words, 1)})
-        self._first = levels[0].look_up(np.arange(len(words) + 1))[0]  # which words a phrase begins with
+        self._first = levels[0].places(np.arange(len(words) + 1))  # where each word stands with which a phrase begins
 
     @classmethod
     def of(cls, phrases: Phrases) -> PhraseScan:
-        """Gather phrases: the stems of each, and the name of its group."""
-        found = [(tuple(filter(None, (fold(word).strip() for word in stems)))[:_DEPTH], group) for stems, group in phrases]
-        words = sorted({w for stems, _ in found for w in stems})
+        """Gather phrases: the stems of each, the name of its group, and what it means."""
+        found = [(tuple(filter(None, (fold(s).strip() for s in stems)))[:_DEPTH], group, means) for stems, group, means in phrases]
+        words = sorted({w for stems, _, _ in found for w in stems})
         number = {word: n for n, word in enumerate(words, 1)}
-        groups = sorted({group for _, group in found})
+        groups = sorted({group for _, group, _ in found})
         bit = {group: 1 << n for n, group in enumerate(groups)}
         steps: list[dict[int, int]] = [{} for _ in range(_DEPTH)]
-        ends: list[dict[int, int]] = [defaultdict(int) for _ in range(_DEPTH)]
-        for stems, group in found:
+        ends: list[dict[int, _End]] = [defaultdict(lambda: (0, frozenset())) for _ in range(_DEPTH)]
+        for stems, group, means in found:
             node = 0
             for step, word in zip(steps, stems, strict=False):
                 node = step.setdefault(node * (len(words) + 1) + number[word], len(step))
             if stems:
-                ends[len(stems) - 1][node] |= bit[group]
-        return cls(groups, words, [_Level.of(*level) for level in zip(steps, ends, strict=True)])
+                bits, known = ends[len(stems) - 1][node]
+                ends[len(stems) - 1][node] = bits | bit[group], known | {means}
+        meant = sorted({tuple(sorted(known)) for level in ends for _, known in level.values()})
+        places = {known: n for n, known in enumerate(meant)}
+        levels = [
+            _Level.of(step, {node: (bits, places[tuple(sorted(known))]) for node, (bits, known) in end.items()})
+            for step, end in zip(steps, ends, strict=True)
+        ]
+        return cls(groups, words, list(map(list, meant)), levels)
 
     @classmethod
     def kept(cls, plain: Any) -> PhraseScan:
@@ -92,31 +107,63 @@ class PhraseScan:
         TypeError, ValueError, AttributeError
             Where it is something else.
         """
-        groups, words, levels = plain
-        return cls(groups, words.split("\n"), [_Level.kept(level) for level in levels])
+        groups, words, meanings, levels = plain
+        return cls(groups, words.split("\n"), meanings, [_Level.kept(level) for level in levels])
 
     @property
     def plain(self) -> list[Any]:
         """The scan as plain JSON."""
-        return [self._groups, "\n".join(self._words), [level.plain for level in self._levels]]
+        return [self._groups, "\n".join(self._words), self._meanings, [level.plain for level in self._levels]]
 
-    def find(self, column: Column) -> dict[str, Mask]:
-        """Rows that hold a phrase, group by group."""
+    def find(self, column: Column) -> Hits:
+        """Rows that hold a phrase, group by group, and what each phrase means."""
         words = words_of(column)
         numbers, rows = self._numbers.of(words), words.rows
         found = np.zeros(len(column.starts), dtype=np.uint64)
-        at = np.flatnonzero(self._first[numbers])
-        begins, nodes = rows[at], np.zeros(len(at), dtype=np.int64)
-        for level in self._levels:
-            within = at < len(rows)
-            at, begins, nodes = at[within], begins[within], nodes[within]
-            hit, nodes, ends = level.look_up(nodes * (len(self._words) + 1) + numbers[at])
-            hit &= rows[at] == begins
-            at, begins, nodes, ends = at[hit], begins[hit], nodes[hit], ends[hit]
-            last = np.flatnonzero(ends)
-            np.bitwise_or.at(found, begins[last], ends[last])
-            at = at + 1
-        return {group: (found & np.uint64(1 << n)) != 0 for n, group in enumerate(self._groups)}
+        of_rows, meant = [], []
+        places = self._first[numbers]
+        at = np.flatnonzero(places >= 0)
+        begins, places = rows[at], places[at]
+        for level, longer in zip_longest(self._levels, self._levels[1:]):
+            last = np.flatnonzero(level.bits[places])
+            np.bitwise_or.at(found, begins[last], level.bits[places[last]])
+            of_rows.append(begins[last])
+            meant.append(level.meant[places[last]])
+            if longer is None:
+                break
+            at, begins, nodes = (part[at + 1 < len(rows)] for part in (at + 1, begins, level.nodes[places]))
+            places = longer.places(nodes * (len(self._words) + 1) + numbers[at])
+            hit = (places >= 0) & (rows[at] == begins)
+            at, begins, places = at[hit], begins[hit], places[hit]
+        groups = {group: (found & np.uint64(1 << n)) != 0 for n, group in enumerate(self._groups)}
+        return Hits(groups, np.concatenate(of_rows), np.concatenate(meant), self._meanings)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """What a scan found in a column.
+
+    Attributes
+    ----------
+    groups : dict
+        Name of a group to the rows that hold one of its phrases.
+    rows, meant : array of int64
+        The row of each phrase, and the place of what it means in ``known``.
+    known : list of list of str
+    """
+
+    groups: dict[str, Mask]
+    rows: Indices
+    meant: Indices
+    known: list[list[str]]
+
+    def meanings(self, wanted: Mask) -> dict[int, set[str]]:
+        """What the phrases of some rows mean."""
+        found: dict[int, set[str]] = defaultdict(set)
+        at = np.flatnonzero(wanted[self.rows])
+        for row, place in zip(self.rows[at].tolist(), self.meant[at].tolist(), strict=True):
+            found[row].update(self.known[place])
+        return dict(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +176,43 @@ class _Level:
         Place and word as one number, in order, and the place behind each.
     bits : array of uint64
         The groups of the phrases that end there.
+    meant : array of int64
+        The number of what they mean.
     """
 
     keys: Indices
     nodes: Indices
     bits: NDArray[np.uint64]
+    meant: Indices
 
     @classmethod
-    def of(cls, step: Mapping[int, int], ends: Mapping[int, int]) -> _Level:
-        """The steps by key, and the groups that end at a place."""
+    def of(cls, step: Mapping[int, int], ends: Mapping[int, tuple[int, int]]) -> _Level:
+        """The steps by key, and the groups and the meaning of what ends at a place."""
         keys = np.array(list(step), dtype=np.int64)
         order = np.argsort(keys)
-        bits = np.array([ends.get(n, 0) for n in range(len(keys))], dtype=np.uint64)
-        return cls(keys[order], order, bits[order])
+        bits, meant = zip(*(ends.get(n, (0, 0)) for n in range(len(keys))), strict=True) if len(keys) else ((), ())
+        return cls(keys[order], order, np.array(bits, dtype=np.uint64)[order], np.array(meant, dtype=np.int64)[order])
 
     @classmethod
     def kept(cls, plain: Any) -> _Level:
         """A level from what :attr:`plain` gave."""
-        keys, nodes, bits = (b64decode(part) for part in plain)
-        level = cls(np.frombuffer(keys, dtype="<i8"), np.frombuffer(nodes, dtype="<i8"), np.frombuffer(bits, dtype="<u8"))
-        if not len(level.keys) == len(level.nodes) == len(level.bits):
+        level = cls(*(np.frombuffer(b64decode(part), dtype=kind) for part, kind in zip(plain, _LEVEL, strict=True)))
+        if not len(level.keys) == len(level.nodes) == len(level.bits) == len(level.meant):
             raise ValueError("arrays of different lengths")
         return level
 
     @property
     def plain(self) -> list[str]:
         """The arrays as texts."""
-        parts = (self.keys.astype("<i8"), self.nodes.astype("<i8"), self.bits.astype("<u8"))
-        return [b64encode(part.tobytes()).decode("ascii") for part in parts]
+        parts = zip((self.keys, self.nodes, self.bits, self.meant), _LEVEL, strict=True)
+        return [b64encode(part.astype(kind).tobytes()).decode("ascii") for part, kind in parts]
 
-    def look_up(self, keys: Indices) -> tuple[Mask, Indices, NDArray[np.uint64]]:
-        """Which keys are there, the places behind them, and the groups that end there."""
+    def places(self, keys: Indices) -> Indices:
+        """Where keys stand in this step; -1 for one that is none of it."""
         if not len(self.keys):
-            return np.zeros(len(keys), dtype=np.bool_), keys, np.zeros(len(keys), dtype=np.uint64)
+            return np.full(len(keys), -1)
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.asarray(self.keys[places] == keys), self.nodes[places], self.bits[places]
+        return np.where(self.keys[places] == keys, places, -1)
 
 
 class _Numbers:
@@ -184,7 +233,7 @@ class _Numbers:
         new = np.flatnonzero(self._hashes[places] != words.hashes)
         numbers: Indices = self._numbers[places].astype(np.int64)
         _, first, which = np.unique(words.hashes[new], return_index=True, return_inverse=True)
-        found = np.array([self._of_stems.get(fold(stem(words.text(n))), 0) for n in new[first].tolist()], dtype=np.int64)
+        found = np.array([self._of_stems.get(fold(stem(word)), 0) for word in words.texts(new[first])], dtype=np.int64)
         numbers[new] = found[which]
         at, last = np.unique(places[new], return_index=True)  # of words that share a place one has it
         self._hashes[at], self._numbers[at] = words.hashes[new[last]], numbers[new[last]]
@@ -231,21 +280,16 @@ class StrongRows:
     def find(self, texts: Sequence[str], column: Column) -> Mask:
         """Which of some readable texts are such rows; ``column`` holds the same texts."""
         few = len(texts) < _FEW
-        found = (self._figure_scan if few else self._scan).find(column)
-        figures = self._figures.may_be(found, len(texts)) & column.has_number
-        terms = np.ones(len(texts), dtype=np.bool_) if few else self._may_name_an_item(found)
+        hits = (self._figure_scan if few else self._scan).find(column)
+        figures = self._figures.may_be(hits.groups, len(texts)) & column.has_number
+        terms = np.ones(len(texts), dtype=np.bool_) if few else _may_name_an_item(hits.groups)
+        meant = {} if few else hits.meanings(terms & ~figures)
         for row in np.flatnonzero(terms & ~figures).tolist():
-            terms[row] = self._names_an_item({t.concept for t in self._matcher.find(normalise(texts[row]))})
-        unnamed = [self._unnamed.fits(text) for text in column.texts()]
+            clean = normalise(texts[row])
+            likely = few or self._names_an_item(_spelled_out(meant[row], clean.text.translate(JOINTS)))
+            terms[row] = likely and self._names_an_item({t.concept for t in self._matcher.find(clean)})
+        unnamed = [self._unnamed.fits(text.strip()) for text in column.texts()]
         return np.asarray(terms | figures | np.array(unnamed, dtype=np.bool_))
-
-    def _may_name_an_item(self, found: Mapping[str, Mask]) -> Mask:
-        """Rows with a term that names an item alone, or with both sides of the subjects of a category."""
-        rows = found[_TERM]
-        for group in found:
-            if group.startswith(_FIRST) and (other := group.replace(_FIRST, _OTHER)) in found:
-                rows = rows | (found[group] & found[other])
-        return rows
 
     def _names_an_item(self, concepts: set[str]) -> bool:
         return any(
@@ -268,11 +312,27 @@ class StrongRows:
     def _figure_scan(self) -> PhraseScan:
         return PhraseScan.of(self._figures)
 
-    def _terms(self) -> Iterator[tuple[list[str], str]]:
+    def _terms(self) -> Iterator[tuple[list[str], str, str]]:
         index = self._matcher.index
         for stems, numbers in index.phrases():
-            for role in {role for n in numbers for role in self._roles.get(index.entries[n][0], ())}:
-                yield stems, role
+            for concept, _, spelling in map(index.entries.__getitem__, numbers):
+                for role in self._roles.get(concept, ()):
+                    yield stems, role, f"{concept}{_SPELLED}{spelling}"
+
+
+def _may_name_an_item(groups: Mapping[str, Mask]) -> Mask:
+    """Rows with a term that names an item alone, or with both sides of the subjects of a category."""
+    rows = groups[_TERM]
+    for group in groups:
+        if group.startswith(_FIRST) and (other := group.replace(_FIRST, _OTHER)) in groups:
+            rows = rows | (groups[group] & groups[other])
+    return rows
+
+
+def _spelled_out(meanings: Iterable[str], text: str) -> set[str]:
+    """The concepts of some meanings; of a term that counts in its own letter case only where the text has it so (Tb, not TB)."""
+    parts = (meaning.partition(_SPELLED) for meaning in meanings)
+    return {concept for concept, _, spelling in parts if spelling in text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,18 +416,19 @@ class _FigurePhrases:
             rows |= np.logical_and.reduce([found[dimension] for dimension in dimensions])
         return rows
 
-    def __iter__(self) -> Iterator[tuple[list[str], str]]:
-        for cue in self._cues:
-            yield _stems(cue), _NAMED
-        for symbol, kind in self._quantities.composition.items():
-            if kind in self._kinds:
-                yield _stems(symbol), _NAMED
+    def __iter__(self) -> Iterator[tuple[list[str], str, str]]:
+        for phrase, group in self._phrases():
+            yield _stems(phrase), group, group
+
+    def _phrases(self) -> Iterator[tuple[str, str]]:
+        yield from ((cue, _NAMED) for cue in self._cues)
+        yield from ((symbol, _NAMED) for symbol, kind in self._quantities.composition.items() if kind in self._kinds)
         needed = {d for dimensions in self._recipes for d in dimensions}
         for dimension in self._units.dimension:
             if dimension.name in needed:
                 for form in (f for unit in dimension.units for f in (*unit.forms, *unit.exact)):
-                    yield _stems(form), dimension.name
-                    yield _stems("".join(form.split())), dimension.name  # a space inside a unit may be left out
+                    yield form, dimension.name
+                    yield "".join(form.split()), dimension.name  # a space inside a unit may be left out
 
     @cached_property
     def _recipes(self) -> list[list[str]]:
