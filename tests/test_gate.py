@@ -132,7 +132,7 @@ def test_a_column_does_not_change_an_answer(tagger: Tagger, column: list[str], d
 def test_no_text_breaks_the_gate(tagger: Tagger, column: list[str]) -> None:
     assert len(tagger.settles(column)) == len(column)
     words = words_of(read_column(column))
-    found = [words.text(n) for n in range(len(words.rows))]
+    found = words.texts(np.arange(len(words.rows)))
     assert all(found)
     assert " " not in "".join(found)
     hashes = words.hashes.tolist()
