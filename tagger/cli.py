@@ -10,13 +10,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command_name
 
 from tagger import __version__
 from tagger.errors import InterruptionError, RulebookError, TaggerError, UsageError
@@ -24,11 +25,52 @@ from tagger.errors import InterruptionError, RulebookError, TaggerError, UsageEr
 if TYPE_CHECKING:
     import click
     from rich.console import Console
+    from typer.models import CommandInfo
 
     from tagger.pipeline import Tagger
     from tagger.rulebook import Rulebook
 
+
+def _later(source: Callable[[], typer.Typer]) -> type[TyperGroup]:
+    """A group that makes the one command that is asked for, or all for its help: typer takes a twentieth of a start for all."""
+
+    class Later(TyperGroup):
+        def list_commands(self, ctx: click.Context) -> list[str]:
+            self._make_all()
+            return super().list_commands(ctx)
+
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+            made = super().get_command(ctx, cmd_name)
+            if made is not None:
+                return made
+            alone = next((info for info in source().registered_commands if _name(info) == cmd_name), None)
+            if alone is not None:
+                one = typer.Typer(name=cmd_name, add_completion=False, rich_markup_mode=None)
+                one.registered_commands.append(alone)
+                return typer.main.get_command(one)
+            self._make_all()  # a group, or a slip for which click names the likely command
+            return super().get_command(ctx, cmd_name)
+
+        def _make_all(self) -> None:
+            self.commands = {**typer.main.get_group(source()).commands, **self.commands}
+
+    return Later
+
+
+def _name(info: CommandInfo) -> str:
+    return info.name or (get_command_name(info.callback.__name__) if info.callback else "")
+
+
+def _review_commands() -> typer.Typer:
+    from tagger.commands_review_web import review_app
+
+    return review_app
+
+
+_commands = typer.Typer()
+_rules_commands = typer.Typer()
 app = typer.Typer(
+    cls=_later(lambda: _commands),
     name="tagger",
     help="Tag product texts with the export-control categories of China's MOFCOM announcements. Not legal advice.",
     no_args_is_help=True,
@@ -36,35 +78,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     suggest_commands=False,  # click itself does
 )
-rules_app = typer.Typer(
-    help="The law as data: list and show clauses, legal status on a day.", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(rules_app, name="rules")
-
-
-class ReviewCommands(TyperGroup):
-    """The commands of the review room: half of all, so they are made only when one of them is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands."""
-        self._load()
-        return super().list_commands(ctx)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """One of them; None where there is none of that name."""
-        self._load()
-        return super().get_command(ctx, cmd_name)
-
-    def _load(self) -> None:
-        if not self.commands:
-            from tagger.commands_review_web import review_app
-
-            self.commands = typer.main.get_group(review_app).commands
-
-
 app.add_typer(
     typer.Typer(
-        cls=ReviewCommands,
+        cls=_later(lambda: _rules_commands),
+        help="The law as data: list and show clauses, legal status on a day.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    ),
+    name="rules",
+)
+app.add_typer(
+    typer.Typer(
+        cls=_later(_review_commands),
         help="Review what the tagger is not sure of: look, decide, exchange files, check the log.",
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -154,7 +179,7 @@ def _options(
     """Options before the command."""
 
 
-@app.command()
+@_commands.command()
 def tag(
     text: Annotated[str, typer.Argument(help="The product text; - reads standard input, a line an item.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
@@ -198,7 +223,7 @@ def _texts(text: str) -> Iterator[list[str]]:
         yield piece
 
 
-@app.command()
+@_commands.command()
 def batch(
     sources: Annotated[
         list[Path],
@@ -380,7 +405,7 @@ class _ProgressLine:
         self._console.print(message, soft_wrap=True)
 
 
-@app.command()
+@_commands.command()
 def dossier(
     item: Annotated[str, typer.Argument(help="The product text; with --from, the id (or, without --id, the number) of a row.")],
     out: Annotated[Path | None, typer.Option("--out", help="File to write, .md or .docx; Markdown on stdout by default.")] = None,
@@ -419,7 +444,7 @@ def dossier(
         typer.echo(f"{out}: {decision.outcome} {' '.join(decision.codes)}".rstrip())
 
 
-@app.command()
+@_commands.command()
 def diff(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="Tagged catalogue.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="The same catalogue, tagged again.")],
@@ -437,7 +462,7 @@ def diff(
         show_comparison(_console(), found)
 
 
-@app.command()
+@_commands.command()
 def questions(
     source: Annotated[Path, typer.Argument(metavar="OUT", help="Tagged catalogue.")],
     by: Annotated[str | None, typer.Option("--by", help="Column with the supplier; all together by default.")] = None,
@@ -459,7 +484,7 @@ def questions(
         typer.echo("no row waits for an answer")
 
 
-@app.command()
+@_commands.command()
 def evaluate(
     source: Annotated[
         Path,
@@ -512,7 +537,7 @@ def evaluate(
             show_gain(_console(), before, found)
 
 
-@app.command()
+@_commands.command()
 def train(
     data: Annotated[Path, typer.Option("--data", help="Folder with training rows (*.jsonl).")] = Path("training_data"),
     out: Annotated[Path, typer.Option("--out", help="Folder of the model.")] = Path("models/default"),
@@ -527,7 +552,7 @@ def train(
     typer.echo(json.dumps({"model": str(out), **figures}, ensure_ascii=False, indent=1))
 
 
-@app.command()
+@_commands.command()
 def calibrate(
     source: Annotated[
         Path,
@@ -552,7 +577,7 @@ def calibrate(
     show_clearing(_console(), recalibrate(model or default_model(), examples, out, book, max_miss_rate))
 
 
-@rules_app.command("list")
+@_rules_commands.command("list")
 def rules_list(
     category: Annotated[str | None, typer.Option("--category", help="Only this category.")] = None,
     announcement: Annotated[str | None, typer.Option("--announcement", help="Only this announcement, such as 2025-58.")] = None,
@@ -571,7 +596,7 @@ def rules_list(
     show_clauses(_console(), book, chosen, _day(on))
 
 
-@rules_app.command("show")
+@_rules_commands.command("show")
 def rules_show(
     code: Annotated[str, typer.Argument(help="Clause code, such as 3B901.c.1.a, or the id of a cross-cutting rule.")],
     on: OnOption = None,
@@ -588,7 +613,7 @@ def rules_show(
         show_clause(_console(), book, book.clause(code), _day(on))
 
 
-@rules_app.command("status")
+@_rules_commands.command("status")
 def rules_status(on: OnOption = None, rules: RulesOption = None) -> None:
     """Show the legal status of every announcement on a day."""
     from tagger.display import show_status
@@ -596,7 +621,7 @@ def rules_status(on: OnOption = None, rules: RulesOption = None) -> None:
     show_status(_console(), _book(rules), _day(on))
 
 
-@rules_app.command("diff")
+@_rules_commands.command("diff")
 def rules_diff(
     start: Annotated[dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     end: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
@@ -616,7 +641,7 @@ def rules_diff(
         show_status_changes(_console(), book, first, last)
 
 
-@rules_app.command("kinds")
+@_rules_commands.command("kinds")
 def rules_kinds(rules: RulesOption = None) -> None:
     """List the kinds of figures with their base units, for assumptions and clauses."""
     from tagger.display import show_kinds
@@ -624,7 +649,7 @@ def rules_kinds(rules: RulesOption = None) -> None:
     show_kinds(_console(), _book(rules))
 
 
-@rules_app.command("check")
+@_rules_commands.command("check")
 def rules_check(rules: RulesOption = None) -> None:
     """Check every file of a rulebook and print all faults; the seal is not looked at."""
     from tagger.rulebook import load_rulebook
@@ -637,7 +662,7 @@ def rules_check(rules: RulesOption = None) -> None:
     typer.echo(f"{book.rules_id}: {len(book.clauses)} clauses, {len(book.rules)} rules, {len(book.terms)} terms, no fault")
 
 
-@rules_app.command("seal")
+@_rules_commands.command("seal")
 def rules_seal(rules: RulesOption = None) -> None:
     """Seal a rulebook after a change of the law: check it and write the checksums of its files."""
     from tagger.rulebook import load_rulebook, write_seal
