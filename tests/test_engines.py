@@ -111,15 +111,16 @@ def test_a_folder_of_csv_files_on_the_command_line(run: Callable[..., Result], r
     rows = _rows(root)[::3]
     _write(rows[:20], tmp_path / "in" / "a.csv")
     _write(rows[20:], tmp_path / "in" / "b.csv")
-    done = run(
-        "batch", tmp_path / "in", tmp_path / "out", "--text", "name", "--id", "part", "--engine", "spark", "--master", "local[2]"
-    )
+    promise = ("--max-miss-rate", "0.015", "--no-gate")
+    where = ("--text", "name", "--id", "part", "--engine", "spark", "--master", "local[2]")
+    done = run("batch", tmp_path / "in", tmp_path / "out", *where, *promise)
     assert done.status == 0, done.err
     assert json.loads(done.out.splitlines()[-1])["rows"] == len(rows)
     answered = {row["part"]: row for row in _read(tmp_path / "out")}
-    expected = Tagger.load().tag_many([{"id": row["part"], "text": row["name"]} for row in rows])
-    for row, d in zip(rows, expected, strict=True):
+    strict = Tagger.load(max_miss_rate=0.015, gate=False)
+    for row, d in zip(rows, strict.tag_many([{"id": row["part"], "text": row["name"]} for row in rows]), strict=True):
         found = answered[row["part"]]
+        assert float(str(found["tag_max_miss_rate"])) == d.max_miss_rate == 0.015
         assert (found["name"] or "", found["tag_outcome"], found["tag_category"]) == (row["name"], d.outcome, d.category)
     again = run("batch", tmp_path / "in", tmp_path / "out", "--text", "name", "--engine", "spark")
     assert again.status == 2

@@ -189,7 +189,7 @@ def _tagger(setup: Setup) -> Tagger:
     def here(name: str | None) -> str | None:
         return SparkFiles.get(name) if name is not None else None
 
-    return Tagger.load(here(setup.model), here(setup.rules), setup.as_of, here(setup.assumptions), setup.gate)
+    return replace(setup, model=here(setup.model), rules=here(setup.rules), assumptions=here(setup.assumptions)).load()
 
 
 def _tagged(batch: pa.RecordBatch, cells: _Cells, tagger: Tagger) -> pa.RecordBatch:
