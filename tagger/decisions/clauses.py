@@ -573,9 +573,9 @@ def _truth(met: bool, failed: bool) -> Truth:
 
 
 def _margin(distance: float, threshold: float) -> float | None:
-    if threshold == 0.0 or math.isinf(distance):
-        return None
-    return distance / abs(threshold)
+    if threshold == 0.0:
+        return -1.0 if distance <= 0 else None  # "Dy 0 %" where any content counts: all of it is missing
+    return None if math.isinf(distance) else distance / abs(threshold)
 
 
 def _and(truths: Iterable[Truth]) -> Truth:
