@@ -168,7 +168,8 @@ class ClauseResult:
 
     ``crosses``: a range or tolerance crosses the threshold. ``pointed``: the text is about something meant for the item.
     ``margin`` is the signed relative distance of the deciding figure from its threshold (positive: inside the controlled
-    range; -1 where the text says zero and any content counts), ``None`` without a figure. ``assumptions``: standing assumptions that the truth rests on.
+    range; -1 where the text says zero and any content counts), ``None`` without a figure. ``assumptions``: standing
+    assumptions that the truth rests on.
     """
 
     code: str
