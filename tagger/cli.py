@@ -67,8 +67,8 @@ def _review_commands() -> typer.Typer:
     return review_app
 
 
-_commands = typer.Typer()
-_rules_commands = typer.Typer()
+_commands = typer.Typer(rich_markup_mode=None)
+_rules_commands = typer.Typer(rich_markup_mode=None)
 app = typer.Typer(
     cls=_later(lambda: _commands),
     name="tagger",

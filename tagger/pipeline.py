@@ -21,13 +21,14 @@ from tagger.facts.assumed import Assumer
 from tagger.facts.reader import FactReader
 from tagger.records import TAG_COLUMNS, Decision, Row, join_columns, tag_columns
 from tagger.rulebook import COLUMNS, Rulebook, load_rulebook
-from tagger.scores.bundle import load_model
-from tagger.scores.classifier import Model
+from tagger.scores.bundle import ModelFolder
 from tagger.scores.strong import Settler, StrongRows
 
 if TYPE_CHECKING:
     import pandas as pd
     from spacy.tokens import Doc
+
+    from tagger.scores.classifier import Model
 
 _PARTS = attrgetter(*(f.name for f in fields(Decision)))
 _AT_THE_GATE = 2048  # texts that the gate looks at together
@@ -40,7 +41,8 @@ class Tagger:
     Parameters
     ----------
     book : Rulebook
-    model : Model
+    model : Model or ModelFolder
+        Of a folder the arrays are read when a row first takes the full road.
     as_of : datetime.date, optional
         The day for the legal status; today by default.
     assumptions : Assumptions, optional
@@ -70,7 +72,7 @@ class Tagger:
     def __init__(
         self,
         book: Rulebook,
-        model: Model,
+        model: Model | ModelFolder,
         as_of: dt.date | None = None,
         assumptions: Assumptions | None = None,
         max_miss_rate: float | None = None,
@@ -78,7 +80,7 @@ class Tagger:
         gate: bool | None = None,
     ) -> None:
         self.book = book
-        self.model = model
+        self._model = model
         self.as_of = as_of or dt.date.today()
         self.assumptions = assumptions or Assumptions()
         self._facts = FactReader(book)
@@ -113,13 +115,13 @@ class Tagger:
         Raises
         ------
         ModelError, RulebookError, AssumptionError
-            Where a folder or file is missing, damaged or changed.
+            Where a folder or file is missing, damaged or changed; for the arrays of the full road when a row first takes it.
         UsageError
             Where the promise cannot be carried.
         """
         book = load_rulebook(rules)
         stated = load_assumptions(assumptions, book) if assumptions else None
-        return cls(book, load_model(model), as_of, stated, max_miss_rate, gate=gate)
+        return cls(book, ModelFolder(model), as_of, stated, max_miss_rate, gate=gate)
 
     def tag(self, text: str, **columns: str) -> Decision:
         """Tag one text.
@@ -186,6 +188,11 @@ class Tagger:
         same = tuple(tag_columns(self._settled).values()) if self._settled else ()
         cells = [same if is_done else tuple(tag_columns(next(answers)).values()) for is_done in done]
         return {name: [row[i] for row in cells] for i, name in enumerate(TAG_COLUMNS)}
+
+    @property
+    def model(self) -> Model:
+        """The whole model, read if it was not yet."""
+        return self._model.model if isinstance(self._model, ModelFolder) else self._model
 
     @cached_property
     def _judge(self) -> ClauseJudge:

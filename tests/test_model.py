@@ -138,6 +138,20 @@ def test_a_tampered_array_is_refused(copied: Path) -> None:
         load_model(copied)
 
 
+def test_a_tampered_array_is_never_used(copied: Path, run: Callable[..., Result]) -> None:
+    """What the gate settles needs no array of the full road, so that a damaged one is found with the first row that does."""
+    path = copied / "weights.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    tagger = Tagger.load(copied)
+    assert tagger.tag("Ladies leather wallet with coin pocket, brown").outcome == "unrelated"
+    with pytest.raises(ModelError, match=r"weights.npy was changed since it was written"):
+        tagger.tag("6 m3 vertical granulation kettle for graphite anode material")
+    done = run("tag", "6 m3 vertical granulation kettle for graphite anode material", "--model", copied)
+    assert done.status == 1
+    assert len(done.err.splitlines()) == 1
+    assert "weights.npy was changed" in done.err
+
+
 def test_a_tampered_manifest_is_refused(copied: Path) -> None:
     path = copied / "manifest.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"temperature": ', '"temperature": 1'), encoding="utf-8")

@@ -84,10 +84,12 @@ class Setup:
     gate: bool | None = None
 
     def load(self) -> Tagger:
-        """Load the tagger."""
+        """Load the tagger, its whole model too: a run checks every file before its first row."""
         from tagger.pipeline import Tagger
 
-        return Tagger.load(self.model, self.rules, self.as_of, self.assumptions, self.max_miss_rate, gate=self.gate)
+        tagger = Tagger.load(self.model, self.rules, self.as_of, self.assumptions, self.max_miss_rate, gate=self.gate)
+        _ = tagger.model
+        return tagger
 
     def about(self) -> About:
         """What a run is made with, without loading the model's arrays."""

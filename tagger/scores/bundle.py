@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import ModelError
-from tagger.scores.classifier import Model
 from tagger.scores.clearing import Clearing
-from tagger.scores.features import Vocabulary
 from tagger.scores.gate import BITS, Gate
-from tagger.scores.network import Network, Stack
-from tagger.scores.risk import Risk
+
+if TYPE_CHECKING:
+    from tagger.scores.classifier import Model
+    from tagger.scores.network import Network, Stack
+    from tagger.scores.risk import Risk
 
 FORMAT = "tagger linear model"
 VERSION = 5
@@ -172,8 +174,55 @@ def load_model(folder: str | Path | None = None) -> Model:
     ...
     tagger.errors.ModelError: no model folder no/such/folder: give a folder written by `tagger train`, or leave --model out
     """
-    root = Path(folder) if folder is not None else default_model()
-    manifest = read_manifest(root)
+    return ModelFolder(folder).model
+
+
+class ModelFolder:
+    """A model folder of which the manifest and the gate are read at once, and the rest when a row first needs it.
+
+    Everyday goods need only the gate, and reading the rest takes as long as answering one of them. No array is used before its
+    checksum was compared with the manifest as it was when the folder was opened.
+
+    Parameters
+    ----------
+    folder : path, optional
+        The shipped model by default.
+
+    Attributes
+    ----------
+    model_id : str
+    clearing : Clearing
+    gate : Gate or None
+
+    Raises
+    ------
+    ModelError
+        As :func:`load_model`; for an array of the full road when ``model`` is first asked for.
+
+    Examples
+    --------
+    >>> kept = ModelFolder()
+    >>> kept.model_id == kept.model.model_id
+    True
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self._root = Path(folder) if folder is not None else default_model()
+        self._manifest = read_manifest(self._root)
+        self.model_id = str(self._manifest["model_id"])
+        self.clearing = Clearing.from_dict(self._manifest["clearing"])
+        self.gate = _load_gate(self._root, self._manifest)
+
+    @cached_property
+    def model(self) -> Model:
+        """The whole model."""
+        return _load_whole(self._root, self._manifest, self.clearing, self.gate)
+
+
+def _load_whole(root: Path, manifest: Mapping[str, Any], clearing: Clearing, gate: Gate | None) -> Model:
+    from tagger.scores.classifier import Model
+    from tagger.scores.features import Vocabulary
+
     arrays = {name: _load_array(root, name, manifest) for name in _ARRAYS}
     labels = tuple(manifest["labels"])
     flag_names = tuple(manifest["flag_names"])
@@ -191,15 +240,17 @@ def load_model(folder: str | Path | None = None) -> Model:
         temperature=float(manifest["temperature"]),
         bias=arrays["bias"],
         set_thresholds=arrays["set_thresholds"],
-        clearing=Clearing.from_dict(manifest["clearing"]),
+        clearing=clearing,
         stack=_load_stack(root, manifest),
         risk=_load_risk(root, manifest, grams),
-        gate=_load_gate(root, manifest),
+        gate=gate,
     )
 
 
 def _load_stack(root: Path, manifest: Mapping[str, Any]) -> Stack | None:
     """The network over the categories' logits; None in a model that was written without it."""
+    from tagger.scores.network import Stack
+
     numbers = manifest.get("stack")
     if numbers is None:
         return None
@@ -211,6 +262,8 @@ def _load_stack(root: Path, manifest: Mapping[str, Any]) -> Stack | None:
 
 def _load_risk(root: Path, manifest: Mapping[str, Any], grams: int) -> Risk | None:
     """The model of risk; None in a model that was written without it."""
+    from tagger.scores.risk import Risk
+
     numbers = manifest.get("risk")
     if numbers is None:
         return None
@@ -223,6 +276,8 @@ def _load_risk(root: Path, manifest: Mapping[str, Any], grams: int) -> Risk | No
 
 def _load_network(of: str, root: Path, manifest: Mapping[str, Any], ends: tuple[int, int]) -> Network:
     """A network with so many inputs and outputs."""
+    from tagger.scores.network import Network
+
     arrays = {name: _load_array(root, f"{of}_{name}", manifest) for name in _NETWORK}
     inputs, outputs = ends
     flags, hidden = len(manifest["flag_names"]), len(arrays["hidden_bias"])

@@ -131,7 +131,8 @@ class PhraseScan:
             meant.append(level.meant[places[last]])
             if longer is None:
                 break
-            at, begins, nodes = (part[at + 1 < len(rows)] for part in (at + 1, begins, level.nodes[places]))
+            inside = at + 1 < len(rows)
+            at, begins, nodes = at[inside] + 1, begins[inside], level.nodes[places][inside]
             places = longer.places(nodes * (len(self._words) + 1) + numbers[at])
             hit = (places >= 0) & (rows[at] == begins)
             at, begins, places = at[hit], begins[hit], places[hit]
