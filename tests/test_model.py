@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +50,7 @@ def test_arrays_answer_as_the_fitted_classifier_does(small_data: Path, book: Rul
     x = matrix(corpus, fitted.vocabulary, fitted.flag_names, SMALL.linear.flag_value)
     expected = softmax(fitted.linear.logits(x))
     assert (expected.argmax(axis=1) == corpus.truth).mean() > (held_out.argmax(axis=1) == corpus.truth).mean() > 0.5
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "old_weights.npy").write_bytes(b"of an older model")
     model = load_model(save_model(to_model(fitted, book.labels, SMALL.linear), tmp_path / "model", {}))
-    assert not (tmp_path / "model" / "old_weights.npy").exists()
     np.testing.assert_allclose(model.predict_proba(corpus.facts, [j.marks for j in corpus.judged]), expected, atol=2e-5)
     assert [s.best for s in corpus.scores(model)] == [book.labels[i] for i in expected.argmax(axis=1)]
 
@@ -157,6 +155,16 @@ def test_a_tampered_manifest_is_refused(copied: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace('"temperature": ', '"temperature": 1'), encoding="utf-8")
     with pytest.raises(ModelError, match="was changed since it was written"):
         load_model(copied)
+
+
+def test_a_model_leaves_nothing_of_an_older_one(copied: Path) -> None:
+    from tagger.scores.bundle import save_model
+
+    (copied / "mine.npy").write_bytes(b"the user's own")
+    save_model(replace(load_model(copied), gate=None), copied, {})
+    assert not (copied / "gate_weights.npy").exists()
+    assert (copied / "mine.npy").exists()
+    assert load_model(copied).gate is None
 
 
 def test_a_pickle_in_a_model_folder_is_never_run(copied: Path, tmp_path: Path) -> None:

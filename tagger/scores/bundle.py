@@ -105,8 +105,8 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
         with path.open("wb") as out:
             np.save(out, np.ascontiguousarray(array, dtype=_DTYPES[name]), allow_pickle=False)
         files[path.name] = {"sha256": _sha256(path.read_bytes()), "shape": list(array.shape)}
-    for older in {path.name for path in folder.glob("*.npy")} - files.keys():
-        (folder / older).unlink()
+    for older in _arrays_in(folder) - files.keys():
+        (folder / older).unlink(missing_ok=True)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -125,6 +125,14 @@ def save_model(model: Model, folder: Path, about: Mapping[str, Any]) -> Path:
     text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return folder
+
+
+def _arrays_in(folder: Path) -> set[str]:
+    """Names of the arrays of the model that a folder holds; other files of the folder are none of ours."""
+    try:
+        return {Path(name).name for name in read_manifest(folder)["files"]}
+    except ModelError:
+        return set()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
