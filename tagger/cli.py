@@ -298,6 +298,17 @@ def batch(
 
         if len(sources) != 1:
             raise UsageError("--engine spark reads one folder: name one IN and one OUT")
+        _not_for_spark(
+            encoding=encoding,
+            sheet=sheet,
+            safe_cells=safe_cells,
+            review=review if review != os.environ.get("TAGGER_REVIEW") else None,
+            only_missing=only_missing,
+            restart=restart,
+            dry_run=dry_run,
+            jobs=jobs != 1,
+            report=report,
+        )
         setup = replace(setup, as_of=_day(as_of) or dt.date.today())
         cells = {"text": text, "id": id, "trade": trade}
         typer.echo(json.dumps(tag_folder(sources[0], target, cells, setup, master), ensure_ascii=False))
@@ -364,6 +375,13 @@ def _termination() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _not_for_spark(**options: object) -> None:
+    """Refuse options that Spark would not hear, rather than do without them."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if given:
+        raise UsageError(f"--engine spark has no {', '.join(given)}: leave it out, or use the local engine")
 
 
 class _ProgressLine:

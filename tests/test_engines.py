@@ -108,7 +108,7 @@ def test_a_folder_of_csv_files_on_the_command_line(run: Callable[..., Result], r
     pytest.importorskip("pyspark")
     if shutil.which("java") is None:
         pytest.skip("no Java runtime")
-    rows = _rows(root)[::3]
+    rows = [*_rows(root)[::3], {"part": "cold", "name": "sintered NdFeB magnet -18 °C", "note": "", "origin": ""}]
     _write(rows[:20], tmp_path / "in" / "a.csv")
     _write(rows[20:], tmp_path / "in" / "b.csv")
     promise = ("--max-miss-rate", "0.015", "--no-gate")
@@ -122,6 +122,7 @@ def test_a_folder_of_csv_files_on_the_command_line(run: Callable[..., Result], r
         found = answered[row["part"]]
         assert float(str(found["tag_max_miss_rate"])) == d.max_miss_rate == 0.015
         assert (found["name"] or "", found["tag_outcome"], found["tag_category"]) == (row["name"], d.outcome, d.category)
+    assert answered["cold"]["tag_quantities"] == "'-18 degC"  # no formula for a spreadsheet
     again = run("batch", tmp_path / "in", tmp_path / "out", "--text", "name", "--engine", "spark")
     assert again.status == 2
     assert "already there" in again.err
@@ -135,3 +136,8 @@ def test_what_spark_cannot_do_is_told_before_it_starts(run: Callable[..., Result
     assert "neither Parquet nor CSV" in wrong.err
     assert run("batch", tmp_path / "gone", tmp_path / "out", "--text", "name", "--engine", "spark").status == 1
     assert run("batch", tmp_path / "in", tmp_path / "out", "--text", "name", "--engine", "duck").status == 2
+    for options in (["--dry-run"], ["--safe-cells", "--jobs", "4"], ["--only-missing"], ["--review", "queue.sqlite"]):
+        refused = run("batch", tmp_path / "in", tmp_path / "out", "--text", "name", "--engine", "spark", *options)
+        assert refused.status == 2
+        assert f"--engine spark has no {', '.join(o for o in options if o[:2] == '--')}: leave it out" in refused.err
+        assert not (tmp_path / "out").exists()

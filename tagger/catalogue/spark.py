@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagger.catalogue.answers import Setup
-from tagger.catalogue.tables import cell_text
+from tagger.catalogue.tables.cells import cell_text, neutral
 from tagger.errors import CatalogueError, UsageError
 from tagger.pipeline import Tagger
 from tagger.records import NUMBER_TAGS, TAG_COLUMNS, YES_NO_TAGS, Row, join_columns
@@ -30,11 +30,12 @@ _DRIVER_ADVICE = 'Spark is missing: pip install "tagger[spark]", and a Java runt
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """Where the cells of a row stand."""
+    """Where the cells of a row stand, and whether the answers go where a spreadsheet would run them."""
 
     text: tuple[str, ...]
     id: str | None
     trade: tuple[tuple[str, str], ...]
+    for_spreadsheets: bool = False
 
 
 def tag(
@@ -68,9 +69,15 @@ def tag(
     UsageError
         Where a column is not in the data frame.
     """
-    cells = _Cells((text,) if isinstance(text, str) else tuple(text), id, tuple((trade or {}).items()))
-    setup = setup or Setup()
-    for name in [*cells.text, *([id] if id else []), *(column for _, column in cells.trade)]:
+    return _with_tags(df, _cells(text, id, trade), setup or Setup())
+
+
+def _cells(text: str | Sequence[str], id: str | None, trade: Mapping[str, str] | None) -> _Cells:
+    return _Cells((text,) if isinstance(text, str) else tuple(text), id, tuple((trade or {}).items()))
+
+
+def _with_tags(df: DataFrame, cells: _Cells, setup: Setup) -> DataFrame:
+    for name in [*cells.text, *([cells.id] if cells.id else []), *(column for _, column in cells.trade)]:
         if name not in df.columns:
             raise UsageError(f"no column {name!r}; the columns are: {', '.join(df.columns)}")
     kept = [name for name in df.columns if name not in TAG_COLUMNS]
@@ -109,7 +116,7 @@ def tag_folder(source: Path, target: Path, cells: Mapping[str, Any], setup: Setu
     try:
         reader = session.read.option("header", True).option("multiLine", True).option("quote", '"').option("escape", '"')
         frame = reader.csv(str(source)) if kind == "csv" else session.read.parquet(str(source))
-        tagged = tag(frame, setup=setup, **cells)
+        tagged = _with_tags(frame, replace(_cells(**cells), for_spreadsheets=kind == "csv"), setup)
         writer = tagged.write.option("header", True).option("quote", '"').option("escape", '"')
         (writer.csv if kind == "csv" else writer.parquet)(str(target))
         written = session.read.option("header", True).option("multiLine", True).option("escape", '"')
@@ -209,5 +216,7 @@ def _tagged(batch: pa.RecordBatch, cells: _Cells, tagger: Tagger) -> pa.RecordBa
         **dict.fromkeys(NUMBER_TAGS, pa.float64()),
         **dict.fromkeys(YES_NO_TAGS, pa.bool_()),
     }
+    if cells.for_spreadsheets:
+        tags = {name: list(map(neutral, map(str, v))) if kinds[name] == pa.string() else v for name, v in tags.items()}
     arrays = [pa.array(values, type=kinds[name]) for name, values in tags.items()]
     return pa.RecordBatch.from_arrays([*batch.columns, *arrays], [*batch.schema.names, *tags])
