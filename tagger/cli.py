@@ -35,6 +35,8 @@ def _later(source: Callable[[], typer.Typer]) -> type[TyperGroup]:
     """A group that makes the one command that is asked for, or all for its help: typer takes a twentieth of a start for all."""
 
     class Later(TyperGroup):
+        _made_all = False
+
         def list_commands(self, ctx: click.Context) -> list[str]:
             self._make_all()
             return super().list_commands(ctx)
@@ -52,7 +54,9 @@ def _later(source: Callable[[], typer.Typer]) -> type[TyperGroup]:
             return super().get_command(ctx, cmd_name)
 
         def _make_all(self) -> None:
-            self.commands = {**typer.main.get_group(source()).commands, **self.commands}
+            if not self._made_all:
+                self.commands = {**typer.main.get_group(source()).commands, **self.commands}
+                self._made_all = True
 
     return Later
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from tagger.law import Clause, Figure, Parameter, Rule, shown_value
 from tagger.records import Outcome
 from tagger.rulebook import Rulebook
-from tagger.screen import one_line
+from tagger.screen import one_line, styled
 from tagger.timeline import LegalStatus, status_changes, turning_days, turns
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tagger.catalogue.tagged import Comparison
     from tagger.learning.evaluation import Evaluation
     from tagger.scores.clearing import Clearing
-
-_COLOURS = {"controlled": "bold red", "not_controlled": "green", "unrelated": "dim", "review": "bold yellow"}
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -39,7 +37,7 @@ def show_summary(console: Console, summary: Summary) -> None:
         count = summary.outcomes.get(str(outcome), 0)
         categories = [(c, n) for (c, o), n in summary.categories.most_common() if o == outcome and c != "none"]
         named = ", ".join(f"{c} {n:,}" for c, n in categories[:4])
-        table.add_row(Text(str(outcome), style=_COLOURS[str(outcome)]), f"{count:,}", f"{count / max(summary.rows, 1):.1%}", named)
+        table.add_row(Text.from_ansi(styled(str(outcome))), f"{count:,}", f"{count / max(summary.rows, 1):.1%}", named)
     console.print(table)
     if summary.reasons:
         console.print("reasons for review: " + ", ".join(f"{r} {n:,}" for r, n in summary.reasons.most_common()), soft_wrap=True)

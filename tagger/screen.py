@@ -30,15 +30,20 @@ _LABEL = 12
 
 def is_coloured() -> bool:
     """Whether standard output takes colours; ``NO_COLOR`` and ``FORCE_COLOR`` say so before the terminal does."""
-    if os.environ.get("NO_COLOR") or os.environ.get("FORCE_COLOR"):
-        return not os.environ.get("NO_COLOR")
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def styled(outcome: str) -> str:
+    """An outcome in its colour."""
+    return click.style(outcome, **_LOOKS[outcome])
 
 
 def show_decision(d: Decision, text: str, book: Rulebook) -> None:
     """Print one answer: the text with its evidence, figures, clauses, status, remark, questions."""
     coloured = is_coloured()
-    head = click.style(str(d.outcome), **_LOOKS[str(d.outcome)])
+    head = styled(str(d.outcome))
     if d.category != "none":
         head += f"  {click.style(d.category, bold=True)} ({book.category(d.category).name_en})"
     lines = [f"{head}  confidence {d.confidence:.2f}"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagger.catalogue.answers import Setup
-from tagger.catalogue.tables.cells import cell_text, neutral
+from tagger.catalogue.tables import cell_text, neutral
 from tagger.errors import CatalogueError, UsageError
 from tagger.pipeline import Tagger
 from tagger.records import NUMBER_TAGS, TAG_COLUMNS, YES_NO_TAGS, Row, join_columns

@@ -276,8 +276,6 @@ class Words:
         The text of each.
     hashes : array of uint64
         One number a word; that two different words share one is as good as excluded.
-    folded : str
-        The text of ``codes``.
     """
 
     codes: NDArray[np.uint32]
@@ -285,11 +283,11 @@ class Words:
     ends: Indices
     rows: Indices
     hashes: NDArray[np.uint64]
-    folded: str
 
     def texts(self, words: Indices) -> list[str]:
         """Some words, folded."""
-        return [self.folded[start:end] for start, end in zip(self.starts[words].tolist(), self.ends[words].tolist(), strict=True)]
+        whole = _spelled(self.codes)
+        return [whole[start:end] for start, end in zip(self.starts[words].tolist(), self.ends[words].tolist(), strict=True)]
 
 
 def words_of(column: Column) -> Words:
@@ -310,7 +308,7 @@ def words_of(column: Column) -> Words:
     starts = np.flatnonzero(begins)
     ends = np.flatnonzero(np.append(filled[:-1] & (begins[1:] | ~filled[1:]), filled[-1:])) + 1
     rows = np.searchsorted(column.starts, starts, side="right") - 1
-    return Words(codes, starts, ends, rows, _hashes(codes, starts, ends), _spelled(codes))
+    return Words(codes, starts, ends, rows, _hashes(codes, starts, ends))
 
 
 def _hashes(codes: NDArray[np.uint32], starts: Indices, ends: Indices) -> NDArray[np.uint64]:

@@ -19,7 +19,6 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tagger.cache import keep, recall
 from tagger.facts.reader import INDEX_FILES
@@ -41,8 +40,7 @@ _TERM, _NAMED = "term", "named"
 _SPELLED = "="  # between a concept and the spelling in which its term counts
 _FIRST, _OTHER = "first of ", "other of "  # with a category: one of the first group of a subject, one of its other groups
 Phrases = Iterable[tuple[Sequence[str], str, str]]  # stems, group, meaning
-_End = tuple[int, frozenset[str]]  # groups of the phrases that end at a place, and what they mean
-_LEVEL = ("<i8", "<i8", "<u8", "<i8")  # how the arrays of a level are kept
+_LEVEL = "<i8"  # how the arrays of a level are kept
 
 
 class PhraseScan:
@@ -50,10 +48,10 @@ class PhraseScan:
 
     Parameters
     ----------
-    groups, words : list of str
-        Names of groups of phrases, and the words of all.
-    meanings : list of list of str
-        What the phrases mean that end at one place.
+    words : list of str
+        Those of all phrases.
+    ends : list of list
+        Group and meaning of each phrase that ends at one place; nothing for the first of them.
     levels : list
         The steps from word to word.
 
@@ -68,8 +66,11 @@ class PhraseScan:
     [(0, {'kettle'}), (1, {'Dy'})]
     """
 
-    def __init__(self, groups: list[str], words: list[str], meanings: list[list[str]], levels: list[_Level]) -> None:
-        self._groups, self._words, self._meanings, self._levels = groups, words, meanings, levels
+    def __init__(self, words: list[str], ends: list[list[list[str]]], levels: list[_Level]) -> None:
+        self._words, self._ends, self._levels = words, ends, levels
+        self._groups = sorted({group for end in ends for group, _ in end})
+        bit = {group: 1 << n for n, group in enumerate(self._groups)}
+        self._bits = np.array([sum({bit[group] for group, _ in end}) for end in ends], dtype=np.uint64)
         self._numbers = _Numbers({word: n for n, word in enumerate(words, 1)})
         self._first = levels[0].places(np.arange(len(words) + 1))  # where each word stands with which a phrase begins
 
@@ -79,24 +80,18 @@ class PhraseScan:
         found = [(tuple(filter(None, (fold(s).strip() for s in stems)))[:_DEPTH], group, means) for stems, group, means in phrases]
         words = sorted({w for stems, _, _ in found for w in stems})
         number = {word: n for n, word in enumerate(words, 1)}
-        groups = sorted({group for _, group, _ in found})
-        bit = {group: 1 << n for n, group in enumerate(groups)}
         steps: list[dict[int, int]] = [{} for _ in range(_DEPTH)]
-        ends: list[dict[int, _End]] = [defaultdict(lambda: (0, frozenset())) for _ in range(_DEPTH)]
+        ends: list[dict[int, set[tuple[str, str]]]] = [defaultdict(set) for _ in range(_DEPTH)]
         for stems, group, means in found:
             node = 0
             for step, word in zip(steps, stems, strict=False):
                 node = step.setdefault(node * (len(words) + 1) + number[word], len(step))
             if stems:
-                bits, known = ends[len(stems) - 1][node]
-                ends[len(stems) - 1][node] = bits | bit[group], known | {means}
-        meant = sorted({tuple(sorted(known)) for level in ends for _, known in level.values()})
-        places = {known: n for n, known in enumerate(meant)}
-        levels = [
-            _Level.of(step, {node: (bits, places[tuple(sorted(known))]) for node, (bits, known) in end.items()})
-            for step, end in zip(steps, ends, strict=True)
-        ]
-        return cls(groups, words, list(map(list, meant)), levels)
+                ends[len(stems) - 1][node].add((group, means))
+        at_nodes = [{node: tuple(sorted(end)) for node, end in level.items()} for level in ends]
+        number_of = {end: n for n, end in enumerate(sorted({(), *(end for level in at_nodes for end in level.values())}))}
+        levels = [_Level.of(s, {node: number_of[e] for node, e in level.items()}) for s, level in zip(steps, at_nodes, strict=True)]
+        return cls(words, [list(map(list, end)) for end in number_of], levels)
 
     @classmethod
     def kept(cls, plain: Any) -> PhraseScan:
@@ -107,28 +102,29 @@ class PhraseScan:
         TypeError, ValueError, AttributeError
             Where it is something else.
         """
-        groups, words, meanings, levels = plain
-        return cls(groups, words.split("\n"), meanings, [_Level.kept(level) for level in levels])
+        words, ends, levels = plain
+        return cls(words.split("\n"), ends, [_Level.kept(level) for level in levels])
 
     @property
     def plain(self) -> list[Any]:
         """The scan as plain JSON."""
-        return [self._groups, "\n".join(self._words), self._meanings, [level.plain for level in self._levels]]
+        return ["\n".join(self._words), self._ends, [level.plain for level in self._levels]]
 
     def find(self, column: Column) -> Hits:
         """Rows that hold a phrase, group by group, and what each phrase means."""
         words = words_of(column)
         numbers, rows = self._numbers.of(words), words.rows
         found = np.zeros(len(column.starts), dtype=np.uint64)
-        of_rows, meant = [], []
+        of_rows, of_ends = [], []
         places = self._first[numbers]
         at = np.flatnonzero(places >= 0)
         begins, places = rows[at], places[at]
         for level, longer in zip_longest(self._levels, self._levels[1:]):
-            last = np.flatnonzero(level.bits[places])
-            np.bitwise_or.at(found, begins[last], level.bits[places[last]])
+            ends = level.ends[places]
+            last = np.flatnonzero(ends)
+            np.bitwise_or.at(found, begins[last], self._bits[ends[last]])
             of_rows.append(begins[last])
-            meant.append(level.meant[places[last]])
+            of_ends.append(ends[last])
             if longer is None:
                 break
             inside = at + 1 < len(rows)
@@ -137,7 +133,7 @@ class PhraseScan:
             hit = (places >= 0) & (rows[at] == begins)
             at, begins, places = at[hit], begins[hit], places[hit]
         groups = {group: (found & np.uint64(1 << n)) != 0 for n, group in enumerate(self._groups)}
-        return Hits(groups, np.concatenate(of_rows), np.concatenate(meant), self._meanings)
+        return Hits(groups, np.concatenate(of_rows), np.concatenate(of_ends), self._ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,22 +144,23 @@ class Hits:
     ----------
     groups : dict
         Name of a group to the rows that hold one of its phrases.
-    rows, meant : array of int64
-        The row of each phrase, and the place of what it means in ``known``.
-    known : list of list of str
+    rows, ends : array of int64
+        The row of each phrase, and its place in ``all_ends``.
+    all_ends : list of list
+        Those of the scan.
     """
 
     groups: dict[str, Mask]
     rows: Indices
-    meant: Indices
-    known: list[list[str]]
+    ends: Indices
+    all_ends: list[list[list[str]]]
 
     def meanings(self, wanted: Mask) -> dict[int, set[str]]:
         """What the phrases of some rows mean."""
         found: dict[int, set[str]] = defaultdict(set)
         at = np.flatnonzero(wanted[self.rows])
-        for row, place in zip(self.rows[at].tolist(), self.meant[at].tolist(), strict=True):
-            found[row].update(self.known[place])
+        for row, end in zip(self.rows[at].tolist(), self.ends[at].tolist(), strict=True):
+            found[row].update(means for _, means in self.all_ends[end])
         return dict(found)
 
 
@@ -175,38 +172,33 @@ class _Level:
     ----------
     keys, nodes : array of int64
         Place and word as one number, in order, and the place behind each.
-    bits : array of uint64
-        The groups of the phrases that end there.
-    meant : array of int64
-        The number of what they mean.
+    ends : array of int64
+        The number of the phrases that end there; 0 where none does.
     """
 
     keys: Indices
     nodes: Indices
-    bits: NDArray[np.uint64]
-    meant: Indices
+    ends: Indices
 
     @classmethod
-    def of(cls, step: Mapping[int, int], ends: Mapping[int, tuple[int, int]]) -> _Level:
-        """The steps by key, and the groups and the meaning of what ends at a place."""
+    def of(cls, step: Mapping[int, int], ends: Mapping[int, int]) -> _Level:
+        """The steps by key, and the number of what ends at a place."""
         keys = np.array(list(step), dtype=np.int64)
         order = np.argsort(keys)
-        bits, meant = zip(*(ends.get(n, (0, 0)) for n in range(len(keys))), strict=True) if len(keys) else ((), ())
-        return cls(keys[order], order, np.array(bits, dtype=np.uint64)[order], np.array(meant, dtype=np.int64)[order])
+        return cls(keys[order], order, np.array([ends.get(n, 0) for n in range(len(keys))], dtype=np.int64)[order])
 
     @classmethod
     def kept(cls, plain: Any) -> _Level:
         """A level from what :attr:`plain` gave."""
-        level = cls(*(np.frombuffer(b64decode(part), dtype=kind) for part, kind in zip(plain, _LEVEL, strict=True)))
-        if not len(level.keys) == len(level.nodes) == len(level.bits) == len(level.meant):
+        level = cls(*(np.frombuffer(b64decode(part), dtype=_LEVEL) for part in plain))
+        if not len(level.keys) == len(level.nodes) == len(level.ends):
             raise ValueError("arrays of different lengths")
         return level
 
     @property
     def plain(self) -> list[str]:
         """The arrays as texts."""
-        parts = zip((self.keys, self.nodes, self.bits, self.meant), _LEVEL, strict=True)
-        return [b64encode(part.astype(kind).tobytes()).decode("ascii") for part, kind in parts]
+        return [b64encode(part.astype(_LEVEL).tobytes()).decode("ascii") for part in (self.keys, self.nodes, self.ends)]
 
     def places(self, keys: Indices) -> Indices:
         """Where keys stand in this step; -1 for one that is none of it."""
@@ -284,10 +276,11 @@ class StrongRows:
         hits = (self._figure_scan if few else self._scan).find(column)
         figures = self._figures.may_be(hits.groups, len(texts)) & column.has_number
         terms = np.ones(len(texts), dtype=np.bool_) if few else _may_name_an_item(hits.groups)
-        meant = {} if few else hits.meanings(terms & ~figures)
-        for row in np.flatnonzero(terms & ~figures).tolist():
+        open_ = terms & ~figures
+        meant = {} if few else hits.meanings(open_)
+        for row in np.flatnonzero(open_).tolist():
             clean = normalise(texts[row])
-            likely = few or self._names_an_item(_spelled_out(meant[row], clean.text.translate(JOINTS)))
+            likely = few or self._names_an_item(_meant_in(clean.text.translate(JOINTS), meant[row]))
             terms[row] = likely and self._names_an_item({t.concept for t in self._matcher.find(clean)})
         unnamed = [self._unnamed.fits(text.strip()) for text in column.texts()]
         return np.asarray(terms | figures | np.array(unnamed, dtype=np.bool_))
@@ -330,8 +323,8 @@ def _may_name_an_item(groups: Mapping[str, Mask]) -> Mask:
     return rows
 
 
-def _spelled_out(meanings: Iterable[str], text: str) -> set[str]:
-    """The concepts of some meanings; of a term that counts in its own letter case only where the text has it so (Tb, not TB)."""
+def _meant_in(text: str, meanings: Iterable[str]) -> set[str]:
+    """The concepts that phrases of a text may mean; a term that counts in its own letter case must stand so (Tb, not TB)."""
     parts = (meaning.partition(_SPELLED) for meaning in meanings)
     return {concept for concept, _, spelling in parts if spelling in text}
 
