@@ -19,6 +19,8 @@ _NUMBER = re.compile(
 _DECIMAL_COMMA = re.compile(r"(?<![\d,])\d{1,3},\d{1,2}(?!\d)")
 _CONTINENTAL_LETTERS = re.compile(r"[äöüßñ¿áéíóú]|[а-яё]{3}")
 _CONTINENTAL_THOUSANDS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?:[. ]\d{3})+(?:,\d+)?(?![\d.,]|\s?[x×*х])")
+# No number begins with a zero: 100 000 and 12 050 are thousands in any language.
+_SPACED_THOUSANDS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?: \d{3})*? 0\d{2}(?: \d{3})*(?![\d.,]|\s?[x×*х])")
 # A temperature has no three decimals: 1.600 °C and 1 050 °C are thousands in any language.
 _DEGREES_THOUSANDS = re.compile(r"(?<![\d.,])[1-9][. ]\d{3}(?=\s?(?:°|℃|deg))")
 # No share is of thousands of percent: 99,995 % has a decimal comma in any language.
@@ -47,11 +49,15 @@ def numbers(folded: str, multipliers: Mapping[str, float]) -> Iterator[Number]:
     [6000.0]
     >>> [n.value for n in numbers("reinheit 99,995 %, 10,000 pcs", {})]
     [99.995, 10000.0]
+    >>> [n.value for n in numbers("diamond grit, 325 up to 100 000 mesh", {})]
+    [325.0, 100000.0]
     """
     factor_after = _factor_after(tuple(multipliers)) if multipliers else None
     thousands = {m.start(): m for m in _CONTINENTAL_THOUSANDS.finditer(folded)} if _is_continental(folded) else {}
     if "°" in folded or "℃" in folded or "deg" in folded:
         thousands |= {m.start(): m for m in _DEGREES_THOUSANDS.finditer(folded)}
+    if " 0" in folded:
+        thousands |= {m.start(): m for m in _SPACED_THOUSANDS.finditer(folded)}
     done = 0
     for plain in _NUMBER.finditer(folded):
         if plain.start() < done:
