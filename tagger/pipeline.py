@@ -182,12 +182,16 @@ class Tagger:
         >>> table["tag_outcome"], table["tag_category"]
         (['unrelated', 'controlled'], ['none', 'gallium_germanium'])
         """
-        rows = [_row(item, position) for position, item in enumerate(items)]
-        done = self.settles([row.text for row in rows])
-        answers = iter(self.tag_many([row for row, is_done in zip(rows, done, strict=True) if not is_done], gate=False))
-        same = tuple(tag_columns(self._settled).values()) if self._settled else ()
-        cells = [same if is_done else tuple(tag_columns(next(answers)).values()) for is_done in done]
-        return {name: [row[i] for row in cells] for i, name in enumerate(TAG_COLUMNS)}
+        with no_collection():
+            given = list(items)
+            done = self.settles([item if type(item) is str else _row(item, n).text for n, item in enumerate(given)])
+            open_ = [n for n, is_done in enumerate(done) if not is_done]
+            same = tag_columns(self._settled) if self._settled else dict.fromkeys(TAG_COLUMNS)
+            table = {name: [cell] * len(given) for name, cell in same.items()}
+            for n, decision in zip(open_, self.tag_many([given[n] for n in open_], gate=False), strict=True):
+                for name, cell in tag_columns(decision).items():
+                    table[name][n] = cell
+            return table
 
     @property
     def model(self) -> Model:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tagger.catalogue.tables import Batch, NoSource
+from tagger.catalogue.tables.outputs import encoder_for
 from tagger.decisions.clauses import ClauseJudge
 from tagger.facts.quantities import QuantityReader
 from tagger.facts.reader import FactReader
 from tagger.facts.text import normalise
 from tagger.facts.words import AnyOf, any_of
 from tagger.pipeline import Tagger
-from tagger.records import Row, Truth
+from tagger.records import TAG_COLUMNS, Row, Truth, tag_columns
 from tagger.rulebook import Rulebook
 
 PIECES = [
@@ -95,6 +100,30 @@ def test_order_and_batch_size_do_not_change_an_answer(tagger: Tagger, texts: lis
     pieces = [d.as_dict() for part in (rows[:cut], rows[cut:]) for d in tagger.tag_many(part)]
     assert together == backwards == pieces
     assert together[0] == {**tagger.tag(texts[0]).as_dict(), "row_id": "0"}
+
+
+@given(texts=st.lists(anything, max_size=5), gate=st.booleans())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_a_table_holds_what_the_answers_say(tagger: Tagger, texts: list[str], gate: bool) -> None:
+    items = [*texts, "Ladies leather wallet with coin pocket, brown", "gallium metal 7N ingot", {"text": "USB cable"}, None]
+    by = tagger if gate else Tagger(tagger.book, tagger.model, tagger.as_of, gate=False)
+    table = by.tag_table(items)
+    answers = [tag_columns(d) for d in by.tag_many(items)]
+    assert list(table) == list(TAG_COLUMNS)
+    assert [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)] == answers
+
+
+cells = st.text(alphabet=list("ab ,;\t|'\"\r\n\x00\u2028\x85磁é=+-0"), max_size=6)
+
+
+@given(row=st.lists(cells, min_size=2, max_size=4), suffix=st.sampled_from([".csv", ".tsv"]))
+@relaxed
+def test_a_line_is_written_as_the_csv_package_writes_it(row: list[str], suffix: str) -> None:
+    source = NoSource(Path("rows.csv"), [f"c{n}" for n in range(len(row))])
+    written = encoder_for(Path(f"out{suffix}"), source, ["tag"]).rows(Batch([row]), [["x"]])
+    expected = io.StringIO(newline="")
+    csv.writer(expected, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\r\n").writerow([*row, "x"])
+    assert written.decode("utf-8") == expected.getvalue().removesuffix("\r\n") + "\n"
 
 
 @given(low=st.floats(0.1, 5000), width=st.floats(0, 500), sign=st.sampled_from(["-", "~", " to ", "至"]))

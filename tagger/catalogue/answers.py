@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -34,19 +34,45 @@ _PIECE = 1_000  # rows that a worker takes at once
 _IDLE_SECONDS = 60  # after which a worker that has lost its master ends
 
 
-class Item(NamedTuple):
-    """What an answer is made of: text, other cells, and why the row cannot be read."""
+class Beside(NamedTuple):
+    """What a row tells beside its text: other cells, and why the row cannot be read."""
 
-    text: str
     extra: Mapping[str, str]
     fault: str = ""
 
-    def key(self) -> bytes:
-        """A fingerprint that two items share only where their answers are the same."""
-        digest = hashlib.blake2b(self.text.encode("utf-8", "surrogatepass"), digest_size=16)
-        if self.extra or self.fault:
-            digest.update(repr((sorted(self.extra.items()), self.fault)).encode("utf-8", "backslashreplace"))
-        return digest.digest()
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What answers are made of, column by column: texts and, by place, what stands beside some of them."""
+
+    texts: list[str]
+    beside: Mapping[int, Beside] = field(default_factory=dict)
+
+    def keys(self) -> list[bytes]:
+        """A fingerprint of each, which two share only where their answers are the same."""
+        digests = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16) for text in self.texts]
+        for at, (extra, fault) in self.beside.items():
+            digests[at].update(repr((sorted(extra.items()), fault)).encode("utf-8", "backslashreplace"))
+        return [digest.digest() for digest in digests]
+
+    def part(self, places: Sequence[int]) -> Items:
+        """Some of them, in the given order."""
+        beside = {n: self.beside[at] for n, at in enumerate(places) if at in self.beside} if self.beside else {}
+        return Items([self.texts[at] for at in places], beside)
+
+    def rows(self) -> list[Row]:
+        """Each as a row without an id."""
+        return [Row("", text, self.beside[at].extra if at in self.beside else {}) for at, text in enumerate(self.texts)]
+
+    @classmethod
+    def joined(cls, parts: Iterable[Items]) -> Items:
+        """Those of several, one behind the other."""
+        texts: list[str] = []
+        beside: dict[int, Beside] = {}
+        for part in parts:
+            beside.update((len(texts) + at, told) for at, told in part.beside.items())
+            texts += part.texts
+        return cls(texts, beside)
 
 
 class Answer(NamedTuple):
@@ -127,18 +153,24 @@ class Desk:
         self._size = 0
         self._shared: dict[tuple[Any, ...], Slot] = {}
 
-    def slot(self, item: Item) -> tuple[Slot, bool]:
-        """The place of an item's answer, and whether it still has to be worked out."""
-        key = item.key()
-        found = self._young.get(key)
-        if found is not None:
-            return found, False
-        found = self._old.get(key)
-        new = found is None
-        slot = found if found is not None else Slot(key=key)
-        self._young[key] = slot
-        self._grow(_SLOT + (_size(slot.answer) if slot.answer and slot.answer.detail else 0))
-        return slot, new
+    def slots(self, keys: Sequence[bytes]) -> tuple[list[Slot], list[int]]:
+        """The places of answers, and which of them still have to be worked out."""
+        young, old = self._young, self._old
+        slots: list[Slot] = []
+        new: list[int] = []
+        size = 0
+        for at, key in enumerate(keys):
+            slot = young.get(key)
+            if slot is None:
+                slot = old.get(key)
+                if slot is None:
+                    slot = Slot(key=key)
+                    new.append(at)
+                young[key] = slot
+                size += _SLOT + (_size(slot.answer) if slot.answer and slot.answer.detail else 0)
+            slots.append(slot)
+        self._grow(size)
+        return slots, new
 
     def fill(self, slots: Sequence[Slot], answers: Sequence[Answer]) -> None:
         """Put answers into their places; columns that are the same are held once."""
@@ -174,22 +206,26 @@ def _size(answer: Answer) -> int:
     return len(answer.detail) + 2 * len(repr(answer.tags))
 
 
-def work_out(tagger: Tagger, items: Sequence[Item]) -> list[Answer]:
+def work_out(tagger: Tagger, items: Items) -> list[Answer]:
     """Answers of a tagger, in order; those that the gate settles are all the same one."""
     settled = tagger.settled
-    at_the_gate = tagger.settles([item.text for item in items])
-    done = [is_done and not item.fault for is_done, item in zip(at_the_gate, items, strict=True)]
-    rest = [item for item, is_done in zip(items, done, strict=True) if not is_done]
-    decisions = tagger.tag_many((Row("", item.text, item.extra) for item in rest), gate=False)
-    answers = iter([_answer(with_fault(d, item.fault), item.text) for d, item in zip(decisions, rest, strict=True)])
+    done = tagger.settles(items.texts)
+    for at, told in items.beside.items():
+        done[at] = done[at] and not told.fault
+    rest = items.part([at for at, is_done in enumerate(done) if not is_done])
+    decisions = tagger.tag_many(rest.rows(), gate=False)
+    for at, told in rest.beside.items():
+        decisions[at] = with_fault(decisions[at], told.fault)
+    answers = iter([_answer(d, text) for d, text in zip(decisions, rest.texts, strict=True)])
     same = _answer(settled, "") if settled is not None else None
     return [same if is_done and same is not None else next(answers) for is_done in done]
 
 
-def remembered_answer(tagger: Tagger, item: Item, past: Sequence[Past]) -> Answer:
-    """The answer to an item that people decided before: theirs, or a question where they disagree."""
-    d = with_fault(tagger.tag_many([Row("", item.text, item.extra)])[0], item.fault)
-    return _answer(recalled(d, past, tagger.book), item.text)
+def remembered_answer(tagger: Tagger, item: Items, past: Sequence[Past]) -> Answer:
+    """The answer to a single item that people decided before: theirs, or a question where they disagree."""
+    d = tagger.tag_many(item.rows())[0]
+    d = with_fault(d, item.beside[0].fault) if item.beside else d
+    return _answer(recalled(d, past, tagger.book), item.texts[0])
 
 
 def with_fault(d: Decision, fault: str) -> Decision:
@@ -286,10 +322,11 @@ class Workers:
         """How many batches are worth being on the way together."""
         return 4 * self._jobs if self._jobs > 1 else 1
 
-    def start(self, items: Sequence[Item]) -> Iterator[list[Answer]]:
+    def start(self, items: Items) -> Iterator[list[Answer]]:
         """Begin to work out answers; other processes work while this one does something else."""
-        size = max(1, min(_PIECE, -(-len(items) // (2 * self._jobs))))
-        pieces = [items[start : start + size] for start in range(0, len(items), size)]
+        count = len(items.texts)
+        size = max(1, min(_PIECE, -(-count // (2 * self._jobs))))
+        pieces = [items.part(range(start, min(start + size, count))) for start in range(0, count, size)]
         if self._parallel is None:
             return (_piece(self._setup, piece) for piece in pieces)
         from joblib import delayed
@@ -298,7 +335,7 @@ class Workers:
         return cast(Iterator[list[Answer]], found)
 
 
-def _piece(setup: Setup, items: Sequence[Item]) -> list[Answer]:
+def _piece(setup: Setup, items: Items) -> list[Answer]:
     return work_out(loaded(setup), items)
 
 

@@ -18,8 +18,9 @@ from typing import Any, Protocol
 from tagger.catalogue.answers import (
     About,
     Answer,
+    Beside,
     Desk,
-    Item,
+    Items,
     Setup,
     Slot,
     Workers,
@@ -46,6 +47,7 @@ from tagger.catalogue.tables.inputs import ORIGIN_COLUMN, JoinedSource
 from tagger.catalogue.tables.outputs import Encoder, encoder_for, open_sink, streams
 from tagger.catalogue.tables.sheets import LONGEST_CELL
 from tagger.catalogue.workbook import open_results
+from tagger.collection import rare_collection
 from tagger.errors import CatalogueError, InterruptionError, UsageError, WorkerError
 from tagger.files import replacing
 from tagger.records import TAG_COLUMNS, Row, join_columns
@@ -290,12 +292,13 @@ def _positions(table: Source, names: Sequence[str]) -> list[int]:
     return [table.columns.index(name) for name in names]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Written:
-    """A batch on its way: its rows and the places of their answers."""
+    """A batch on its way: its ids and texts, and the places of their answers."""
 
     batch: Batch
-    rows: list[Row]
+    ids: list[str]
+    texts: list[str]
     slots: list[Slot]
     kept: int  # rows that had an answer
 
@@ -334,7 +337,7 @@ class _Run:
         else:
             self.talk.say(f"continuing after {self.journal.at.rows:,} rows of an interrupted run")
             _log.info("continuing after %d rows", self.journal.at.rows)
-        with Workers(setup, self.options.jobs) as workers, remembering(self.review, about.book) as store:
+        with rare_collection(), Workers(setup, self.options.jobs) as workers, remembering(self.review, about.book) as store:
             memory = _Memory(store, setup, about.book.rules_id)
             wave: list[_Written] = []
             slots: list[Slot] = []
@@ -366,7 +369,7 @@ class _Run:
             self.desk.fill(slots[at : at + len(answers)], answers)
             at += len(answers)
 
-    def _waves(self, appetite: int) -> Iterator[tuple[list[_Written], list[Slot], list[Item]]]:
+    def _waves(self, appetite: int) -> Iterator[tuple[list[_Written], list[Slot], Items]]:
         """Batches that are answered together, with the distinct items among them that have no answer yet."""
         batches = self.table.batches(self.options.rows_at_once)
         done = self.journal.at.rows
@@ -374,33 +377,28 @@ class _Run:
         while wave := list(itertools.islice(fresh, appetite)):
             written: list[_Written] = []
             slots: list[Slot] = []
-            items: list[Item] = []
+            new_items: list[Items] = []
             for batch in wave:
-                rows = _rows(batch, self.columns, done)
-                done += len(rows)
-                kept = self._kept(batch, rows)
-                places: list[Slot] = []
-                for i, row in enumerate(rows):
-                    if i in kept:
-                        places.append(kept[i])
-                        continue
-                    item = Item(row.text, row.extra, batch.faults.get(i, ""))
-                    slot, new = self.desk.slot(item)
-                    if new:
-                        self.summary.distinct += 1
-                        slots.append(slot)
-                        items.append(item)
-                    places.append(slot)
-                written.append(_Written(batch, rows, places, len(kept)))
-            yield written, slots, items
+                ids, items = _read(batch, self.columns, done)
+                done += len(ids)
+                kept = self._kept(batch, items.texts)
+                open_ = [at for at in range(len(ids)) if at not in kept] if kept else range(len(ids))
+                todo = items.part(open_) if kept else items
+                found, new = self.desk.slots(todo.keys())
+                self.summary.distinct += len(new)
+                slots += [found[at] for at in new]
+                new_items.append(todo.part(new))
+                places = list(map((kept | dict(zip(open_, found, strict=True))).__getitem__, range(len(ids)))) if kept else found
+                written.append(_Written(batch, ids, items.texts, places, len(kept)))
+            yield written, slots, Items.joined(new_items)
 
-    def _kept(self, batch: Batch, rows: Sequence[Row]) -> dict[int, Slot]:
+    def _kept(self, batch: Batch, texts: Sequence[str]) -> dict[int, Slot]:
         """The answers that rows of an already tagged catalogue have."""
         found: dict[int, Slot] = {}
         for i, cells in enumerate(batch.rows) if self.columns.tags else ():
             tags = {name: cell_text(cells[at]) for name, at in self.columns.tags.items() if at < len(cells)}
             if tags.get("tag_outcome"):
-                found[i] = Slot(kept_answer(tags, rows[i].text))
+                found[i] = Slot(kept_answer(tags, texts[i]))
         return found
 
     def _write(self, wave: Sequence[_Written], encoder: Encoder) -> None:
@@ -424,9 +422,10 @@ class _Run:
 
     def _note(self, one: _Written, answers: Sequence[Answer]) -> None:
         """Keep what the review store will hold of rows that a person has to look at."""
+        first = self.summary.rows + 1
         lines = [
-            b"[%d,%s,%s]\n" % (n, json.dumps(row.id).encode("ascii"), answer.detail)
-            for n, (row, answer) in enumerate(zip(one.rows, answers, strict=True), self.summary.rows + 1)
+            b"[%d,%s,%s]\n" % (first + at, json.dumps(one.ids[at]).encode("ascii"), answer.detail)
+            for at, answer in enumerate(answers)
             if answer.detail
         ]
         if lines:
@@ -440,7 +439,7 @@ class _Run:
         for i, fault in one.batch.faults.items():
             if self.summary.faults <= _LOGGED:
                 _log.warning("row %d: %s", self.summary.rows + i + 1, fault)
-        self.summary.add(tags, [(row.id, row.text) for row in one.rows])
+        self.summary.add(tags, one.ids, one.texts)
 
     def complete(self, about: About) -> None:
         """Write the review queue, the summary and, last, the output under its name."""
@@ -473,16 +472,16 @@ class _Memory:
     setup: Setup
     rules_id: str
 
-    def answer(self, slots: Sequence[Slot], items: Sequence[Item]) -> tuple[list[Slot], list[Item]]:
+    def answer(self, slots: Sequence[Slot], items: Items) -> tuple[list[Slot], Items]:
         """Fill the places of remembered items, and return the others with theirs."""
-        if self.store is None or not items:
-            return list(slots), list(items)
-        past = self.store.recall([(item.text, self.rules_id) for item in items])
-        for slot, item, answers in zip(slots, items, past, strict=True):
+        if self.store is None or not items.texts:
+            return list(slots), items
+        past = self.store.recall([(text, self.rules_id) for text in items.texts])
+        for at, answers in enumerate(past):
             if answers:
-                slot.answer = remembered_answer(loaded(self.setup), item, answers)
-        rest = [(slot, item) for slot, item, answers in zip(slots, items, past, strict=True) if not answers]
-        return [slot for slot, _ in rest], [item for _, item in rest]
+                slots[at].answer = remembered_answer(loaded(self.setup), items.part([at]), answers)
+        rest = [at for at, answers in enumerate(past) if not answers]
+        return [slots[at] for at in rest], items.part(rest)
 
 
 class _Tags:
@@ -537,22 +536,40 @@ def find_row(source: Path, wanted: str, text: tuple[str, ...], id: str | None = 
     rows: list[Row] = []
     done = 0
     for batch in table.batches(ROWS_AT_ONCE):
-        rows += [row for row in _rows(batch, positions, done) if row.id == wanted]
-        done += len(batch.rows)
+        ids, items = _read(batch, positions, done)
+        rows += [Row(id, text) for id, text in zip(ids, items.texts, strict=True) if id == wanted]
+        done += len(ids)
     if len(rows) != 1:
         found = f"{len(rows)} rows" if rows else "no row"
         raise UsageError(f"{source} has {found} with {f'{id} {wanted!r}' if id else f'the number {wanted}, of {done}'}")
     return rows[0]
 
 
-def _rows(batch: Batch, columns: _Columns, done: int) -> list[Row]:
-    rows = []
-    for n, cells in enumerate(batch.rows, done + 1):
-        text = join_columns([cell_text(cells[i]) for i in columns.text if i < len(cells)])
-        id = cell_text(cells[columns.id]) if columns.id is not None and columns.id < len(cells) else str(n)
-        extra = {name: cell_text(cells[i]) for name, i in columns.extra.items() if i < len(cells)} if columns.extra else {}
-        rows.append(Row(id, text, extra))
-    return rows
+def _read(batch: Batch, columns: _Columns, done: int) -> tuple[list[str], Items]:
+    """Ids of the rows of a batch, their number where they have none, and what their answers are made of."""
+    rows = batch.rows
+    parts = [_column(rows, at) for at in columns.text]
+    texts = [text.strip() for text in parts[0]] if len(parts) == 1 else [join_columns(cells) for cells in zip(*parts, strict=True)]
+    numbers = range(done + 1, done + len(rows) + 1)
+    if columns.id is None:
+        ids = list(map(str, numbers))
+    else:
+        cells = zip(_column(rows, columns.id), rows, numbers, strict=True)
+        ids = [cell if columns.id < len(row) else str(n) for cell, row, n in cells]
+    beside = {n: Beside({}, fault) for n, fault in batch.faults.items()}
+    if columns.extra:
+        for n, row in enumerate(rows):
+            extra = {name: cell_text(row[at]) for name, at in columns.extra.items() if at < len(row)}
+            beside[n] = Beside(extra, batch.faults.get(n, ""))
+    return ids, Items(texts, beside)
+
+
+def _column(rows: Sequence[Sequence[Any]], at: int) -> list[str]:
+    """One column as texts; nothing where a row is too short."""
+    try:
+        return [cell if type(cell := row[at]) is str else cell_text(cell) for row in rows]
+    except IndexError:
+        return [cell_text(row[at]) if at < len(row) else "" for row in rows]
 
 
 def _check_cells(batch: Batch, done: int) -> None:
@@ -608,28 +625,31 @@ def preview(table: Source, options: BatchOptions, setup: Setup) -> Preview:
         Where the source cannot be read to its end.
     """
     columns = _columns(table, options, setup.about())
-    sample: list[Item] = []
+    sample = Items([])
     rows = faults = answered = 0
     for batch in table.batches(options.rows_at_once):
         every = max(1, (rows + len(batch.rows)) // _SAMPLE)
-        if rows == 0 or len(sample) >= 2 * _SAMPLE:
-            sample = sample[::2]
-        sample += [Item(r.text, r.extra) for r in _rows(batch, columns, rows)[::every]]
+        if len(sample.texts) >= 2 * _SAMPLE:
+            sample = sample.part(range(0, len(sample.texts), 2))
+        _, items = _read(batch, columns, rows)
+        sample = Items.joined((sample, items.part(range(0, len(items.texts), every))))
         at = columns.tags.get("tag_outcome")
         answered += sum(1 for r in batch.rows if at is not None and at < len(r) and cell_text(r[at]))
         rows += len(batch.rows)
         faults += len(batch.faults)
-    distinct = len({item.key() for item in sample}) / max(1, len(sample))
-    rate = _rate(setup, sample[:_SAMPLE]) * max(1, options.jobs) if sample else 0.0
+    size = len(sample.texts)
+    distinct = len(set(sample.keys())) / max(1, size)
+    rate = _rate(setup, sample.part(range(min(_SAMPLE, size)))) * max(1, options.jobs) if size else 0.0
     return Preview(_named(table), table.about, tuple(table.columns), rows, faults, answered, distinct, rate)
 
 
-def _rate(setup: Setup, sample: Sequence[Item]) -> float:
+def _rate(setup: Setup, sample: Items) -> float:
     tagger = setup.load()
-    work_out(tagger, sample[:1])
+    work_out(tagger, sample.part([0]))
+    distinct = sample.part(list(dict(zip(sample.keys(), itertools.count(), strict=False)).values()))
     began = time.perf_counter()
-    work_out(tagger, list({item.key(): item for item in sample}.values()))
-    return len({item.key() for item in sample}) / (time.perf_counter() - began)
+    work_out(tagger, distinct)
+    return len(distinct.texts) / (time.perf_counter() - began)
 
 
 def day_for(target: Path, given: dt.date | None) -> dt.date:

@@ -66,10 +66,10 @@ class Summary:
         """Rows a second of this process."""
         return (self.rows - self.resumed_at) / self.seconds if self.seconds else 0.0
 
-    def add(self, tags: Sequence[Sequence[Any]], texts: Sequence[tuple[str, str]]) -> None:
+    def add(self, tags: Sequence[Sequence[Any]], ids: Sequence[str], texts: Sequence[str]) -> None:
         """Count the answers of a batch, each with the id and text of its row."""
         times = Counter(map(id, tags))  # everyday rows share one answer
-        distinct = {id(tag): tag for tag in tags}
+        distinct = dict(zip(map(id, tags), tags, strict=True))
         for key, tag in distinct.items():
             n, outcome, reasons = times[key], tag[_OUTCOME], tag[_REASONS]
             self.outcomes[outcome] += n
@@ -84,9 +84,9 @@ class Summary:
             if id(tag) not in risky:
                 continue
             if tag[_OUTCOME] in _CLEARED and (tag[_CONFIDENCE] or 0.0) < least:
-                least = self._keep(self.cleared, _risky(tag[_CONFIDENCE] or 0.0, self.rows + i + 1, tag, texts[i]))
+                least = self._keep(self.cleared, _risky(tag[_CONFIDENCE] or 0.0, self.rows + i + 1, tag, (ids[i], texts[i])))
             if tag[_NEAR] and tag[_MARGIN] is not None:
-                self._keep(self.near, _risky(abs(tag[_MARGIN]), self.rows + i + 1, tag, texts[i]))
+                self._keep(self.near, _risky(abs(tag[_MARGIN]), self.rows + i + 1, tag, (ids[i], texts[i])))
         self.rows += len(tags)
 
     def _keep(self, risky: list[Risky], row: Risky) -> float:
