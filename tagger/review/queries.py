@@ -289,6 +289,11 @@ def bulk(connection: sa.Connection, like: Item, who: Who, now: str) -> Bulk:
     return Bulk(tuple(line.id for line in lines), lines)
 
 
+def is_answered(connection: sa.Connection) -> bool:
+    """Whether anything was answered yet."""
+    return not counting.read(connection, ["state"])["state"].keys().isdisjoint(map(str, ANSWERED))
+
+
 def past_answers(connection: sa.Connection, wanted: list[tuple[str, str]]) -> dict[tuple[str, str], list[_Row]]:
     """Past answers to texts under rulebooks (pairs of hash and id): one row for each that differs, the latest.
 

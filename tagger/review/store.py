@@ -214,8 +214,10 @@ class ReviewStore:
         list of list of Past
             For each, the answers that differ from each other, the latest first: one at most where nobody disagreed.
         """
-        pairs = [(text_hash(text), rules_id) for text, rules_id in wanted]
         with self.reading() as connection:
+            if not queries.is_answered(connection):  # nobody has looked at the queue of the last run yet
+                return [[] for _ in wanted]
+            pairs = [(text_hash(text), rules_id) for text, rules_id in wanted]
             found = queries.past_answers(connection, pairs)
         return [[Past(r["id"], queries.answer_of(r["answer"]), r["decided_by"], r["decided_at"]) for r in found[p]] for p in pairs]
 
