@@ -388,7 +388,8 @@ class _Run:
                 self.summary.distinct += len(new)
                 slots += [found[at] for at in new]
                 new_items.append(todo.part(new))
-                places = list(map((kept | dict(zip(open_, found, strict=True))).__getitem__, range(len(ids)))) if kept else found
+                others = iter(found)
+                places = [kept[at] if at in kept else next(others) for at in range(len(ids))] if kept else found
                 written.append(_Written(batch, ids, items.texts, places, len(kept)))
             yield written, slots, Items.joined(new_items)
 

@@ -9,7 +9,6 @@ import io
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +156,7 @@ class CsvEncoder:
         for at, row in enumerate(batch.rows) if max(map(len, batch.rows)) > self._width else ():
             if len(row) > self._width:
                 added[at] += self._delimiter + self._line(self._safely([cell_text(c) for c in row[self._width :]]))
-        lines = map(add, self._own_lines(batch.rows), added)
+        lines = [own + tag for own, tag in zip(self._own_lines(batch.rows), added, strict=True)]
         return to_bytes(self._newline.join(lines) + self._newline, broken=self._broken)
 
     def _own_lines(self, rows: Sequence[Sequence[Any]]) -> list[str]:
