@@ -6,6 +6,8 @@ import contextlib
 import gc
 from collections.abc import Iterator
 
+_RARE = 100_000  # new objects, those that are gone again not counted; Python looks after 700
+
 
 @contextlib.contextmanager
 def no_collection() -> Iterator[None]:
@@ -26,9 +28,6 @@ def no_collection() -> Iterator[None]:
     finally:
         if on:
             gc.enable()
-
-
-_RARE = 100_000  # new objects, those that are gone again not counted; Python looks after 700
 
 
 @contextlib.contextmanager

@@ -213,19 +213,22 @@ def work_out(tagger: Tagger, items: Items) -> list[Answer]:
     for at, told in items.beside.items():
         done[at] = done[at] and not told.fault
     rest = items.part([at for at, is_done in enumerate(done) if not is_done])
-    decisions = tagger.tag_many(rest.rows(), gate=False)
-    for at, told in rest.beside.items():
-        decisions[at] = with_fault(decisions[at], told.fault)
-    answers = iter([_answer(d, text) for d, text in zip(decisions, rest.texts, strict=True)])
+    answers = iter([_answer(d, text) for d, text in zip(_decided(tagger, rest, gate=False), rest.texts, strict=True)])
     same = _answer(settled, "") if settled is not None else None
     return [same if is_done and same is not None else next(answers) for is_done in done]
 
 
 def remembered_answer(tagger: Tagger, item: Items, past: Sequence[Past]) -> Answer:
     """The answer to a single item that people decided before: theirs, or a question where they disagree."""
-    d = tagger.tag_many(item.rows())[0]
-    d = with_fault(d, item.beside[0].fault) if item.beside else d
-    return _answer(recalled(d, past, tagger.book), item.texts[0])
+    (decision,) = _decided(tagger, item)
+    return _answer(recalled(decision, past, tagger.book), item.texts[0])
+
+
+def _decided(tagger: Tagger, items: Items, *, gate: bool = True) -> list[Decision]:
+    decisions = tagger.tag_many(items.rows(), gate=gate)
+    for at, told in items.beside.items():
+        decisions[at] = with_fault(decisions[at], told.fault)
+    return decisions
 
 
 def with_fault(d: Decision, fault: str) -> Decision:

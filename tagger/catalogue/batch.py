@@ -377,21 +377,25 @@ class _Run:
         while wave := list(itertools.islice(fresh, appetite)):
             written: list[_Written] = []
             slots: list[Slot] = []
-            new_items: list[Items] = []
+            items: list[Items] = []
             for batch in wave:
-                ids, items = _read(batch, self.columns, done)
-                done += len(ids)
-                kept = self._kept(batch, items.texts)
-                open_ = [at for at in range(len(ids)) if at not in kept] if kept else range(len(ids))
-                todo = items.part(open_) if kept else items
-                found, new = self.desk.slots(todo.keys())
-                self.summary.distinct += len(new)
-                slots += [found[at] for at in new]
-                new_items.append(todo.part(new))
-                others = iter(found)
-                places = [kept[at] if at in kept else next(others) for at in range(len(ids))] if kept else found
-                written.append(_Written(batch, ids, items.texts, places, len(kept)))
-            yield written, slots, Items.joined(new_items)
+                one, new_slots, new_items = self._ask(batch, done)
+                done += len(one.ids)
+                written.append(one)
+                slots += new_slots
+                items.append(new_items)
+            yield written, slots, Items.joined(items)
+
+    def _ask(self, batch: Batch, done: int) -> tuple[_Written, list[Slot], Items]:
+        """A batch with the places of its answers, and what of it nobody has asked yet."""
+        ids, items = _read(batch, self.columns, done)
+        kept = self._kept(batch, items.texts)
+        asked = items.part([at for at in range(len(ids)) if at not in kept]) if kept else items
+        found, new = self.desk.slots(asked.keys())
+        self.summary.distinct += len(new)
+        others = iter(found)
+        slots = [kept[at] if at in kept else next(others) for at in range(len(ids))]
+        return _Written(batch, ids, items.texts, slots, len(kept)), [found[at] for at in new], asked.part(new)
 
     def _kept(self, batch: Batch, texts: Sequence[str]) -> dict[int, Slot]:
         """The answers that rows of an already tagged catalogue have."""
@@ -647,7 +651,7 @@ def preview(table: Source, options: BatchOptions, setup: Setup) -> Preview:
 def _rate(setup: Setup, sample: Items) -> float:
     tagger = setup.load()
     work_out(tagger, sample.part([0]))
-    distinct = sample.part(list(dict(zip(sample.keys(), itertools.count(), strict=False)).values()))
+    distinct = sample.part(Desk().slots(sample.keys())[1])
     began = time.perf_counter()
     work_out(tagger, distinct)
     return len(distinct.texts) / (time.perf_counter() - began)

@@ -289,7 +289,7 @@ def bulk(connection: sa.Connection, like: Item, who: Who, now: str) -> Bulk:
     return Bulk(tuple(line.id for line in lines), lines)
 
 
-def is_answered(connection: sa.Connection) -> bool:
+def has_answers(connection: sa.Connection) -> bool:
     """Whether anything was answered yet."""
     return not counting.read(connection, ["state"])["state"].keys().isdisjoint(map(str, ANSWERED))
 

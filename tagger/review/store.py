@@ -215,7 +215,7 @@ class ReviewStore:
             For each, the answers that differ from each other, the latest first: one at most where nobody disagreed.
         """
         with self.reading() as connection:
-            if not queries.is_answered(connection):  # nobody has looked at the queue of the last run yet
+            if not queries.has_answers(connection):  # nobody has looked at the queue of the last run yet
                 return [[] for _ in wanted]
             pairs = [(text_hash(text), rules_id) for text, rules_id in wanted]
             found = queries.past_answers(connection, pairs)

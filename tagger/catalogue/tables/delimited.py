@@ -163,9 +163,7 @@ class CsvEncoder:
         """The cells of the source and a delimiter, a line a row."""
         if not self._keep:
             return [""] * len(rows)
-        as_they_are = self._whole and self._of_text and not self._safe and set(map(len, rows)) == {self._width}
-        cells = rows if as_they_are else map(self._cells, rows)
-        return [self._line(row) + self._delimiter for row in cells]
+        return [self._line(self._cells(row)) + self._delimiter for row in rows]
 
     def _cells(self, row: Sequence[Any]) -> Sequence[str]:
         if self._whole and len(row) == self._width:
@@ -190,7 +188,7 @@ class CsvEncoder:
         line = self._delimiter.join(cells)
         if line.count(self._delimiter) == len(cells) - 1 and line and not ('"' in line or "\n" in line or "\r" in line):
             return line
-        return self._delimiter.join(map(self._quoted, cells)) or '""' * len(cells)
+        return self._delimiter.join(map(self._quoted, cells)) or '""' * len(cells)  # a lone empty cell is no empty line
 
     def _quoted(self, cell: str) -> str:
         if self._delimiter in cell or '"' in cell or "\n" in cell or "\r" in cell:
