@@ -76,19 +76,33 @@ WORDS = ["feed", "feed rate", "*rate", "rate", "r", "高", "高度", "ж", "жа
 
 @given(
     words=st.lists(st.sampled_from(WORDS), max_size=8, unique=True),
-    text=st.lists(st.sampled_from([*(w.strip("*") for w in WORDS), " ", "x", "7", ".", "度量"]), max_size=12).map("".join),
+    text=st.lists(st.sampled_from([*(w.strip("*") for w in WORDS), " ", "x", "7", ".", ",", "度量", "\ud800"]), max_size=12).map(
+        "".join
+    ),
     alone=st.lists(st.sampled_from("高长"), unique=True, max_size=2),
 )
-def test_words_by_their_beginnings_are_found_as_by_one_pattern(words: list[str], text: str, alone: list[str]) -> None:
+def test_words_are_found_as_by_one_pattern(words: list[str], text: str, alone: list[str]) -> None:
     words = [*(w for w in words if w[0] == "*"), *(w for w in words if w[0] != "*" and w not in alone)]
     single = "".join(rf"|{character}(?![\u4e00-\u9fff])" for character in alone)
-    whole = re.compile(f"(?:{any_of(words)}{single})")
-    expected = [(m.start(), m.group()) for m in whole.finditer(text)]
-    assert [(m.start(), m.group()) for m in AnyOf(words, alone=alone).finditer(text)] == expected
-    pairs = [f"{a}{b}" for a in "qß" for b in "abcdefghijklmnopqrstuvwxyzäöü"]  # more beginnings than are kept apart
-    used = AnyOf([*words, *pairs], alone=alone)
-    assert [m.group() for m in used.finditer(" ".join(pairs))] == pairs
-    assert [(m.start(), m.group()) for m in used.finditer(text)] == expected
+    whole = re.compile(f"(?<!x)(?:{any_of(words)}{single})")
+    found = AnyOf(words, alone=alone, never_behind=["x"])
+    assert [(w.start, w.text) for w in found.finditer(text)] == [(m.start(), m.group()) for m in whole.finditer(text)]
+    for at in range(len(text)):
+        match, word = whole.match(text, at), found.match(text, at)
+        assert (word and (word.start, word.end)) == (match and match.span())
+
+
+@given(
+    words=st.lists(st.sampled_from(["g", "g / cm3", "kg / m 3", "wh / kg", "m", "m3", "m2", "度", "min"]), unique=True),
+    text=st.lists(st.sampled_from(["g", "/", "cm", "3", " ", "\n", "\u3000", "k", "m", "wh", "度", "in"]), max_size=10).map(
+        "".join
+    ),
+)
+def test_spaces_inside_a_unit_are_optional(words: list[str], text: str) -> None:
+    whole, found = re.compile(any_of(words, spaced=True)), AnyOf(words, spaced=True)
+    for at in range(len(text)):
+        match, word = whole.match(text, at), found.match(text, at)
+        assert (word and (word.start, word.end)) == (match and match.span())
 
 
 @given(texts=st.lists(anything, min_size=2, max_size=6), cut=st.integers(1, 5))

@@ -75,15 +75,15 @@ class Cues:
 
     def _all(self, text: str) -> list[tuple[str, int, int]]:
         found: list[tuple[str, int, int]] = []
-        for match in self._words.finditer(text):
-            kind = self._of(match.group())
-            joined = bool(found) and not text[found[-1][2] : match.start()].strip(_JOINTS)
+        for start, end, word in self._words.finditer(text):
+            kind = self._of(word)
+            joined = bool(found) and not text[found[-1][2] : start].strip(_JOINTS)
             if joined and (
-                match.group() in self._heads or kind in self._instead.get(found[-1][0], ())
+                word in self._heads or kind in self._instead.get(found[-1][0], ())
             ):  # "mixing chamber volume", "缸径：φ700": the first word is the special one
-                found[-1] = (found[-1][0], found[-1][1], match.end())
+                found[-1] = (found[-1][0], found[-1][1], end)
             else:
-                found.append((kind, match.start(), match.end()))
+                found.append((kind, start, end))
         return found
 
     def _of(self, word: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
-from operator import add
+from itertools import pairwise
 from typing import NamedTuple
 
 from tagger.facts.text import fold_words, one_to_one
-from tagger.facts.words import AnyOf, any_of
+from tagger.facts.words import AnyOf, AnyPiece, any_of
 from tagger.law import Negation
 from tagger.records import CleanText, Span, Term
 
@@ -46,36 +46,26 @@ _ASIDE = 20  # characters from there to what they are for
 _ITEM = r"[^\W\d]+(?:[ -][^\W\d]+){0,2}"
 
 
-class _Hints(NamedTuple):
-    """Pieces of text of which every denial holds one: single characters, longer ones by their first two, and whole short words."""
-
-    characters: frozenset[str]
-    by_pair: Mapping[str, tuple[str, ...]]
-    short: re.Pattern[str]
-
-    def any_in(self, text: str) -> bool:
-        """Whether a text may deny something: much quicker than the patterns, and false of most texts."""
-        pairs = self.by_pair.keys() & map(add, text, text[1:])
-        return (
-            any(word in text for pair in pairs for word in self.by_pair[pair])
-            or not self.characters.isdisjoint(text)
-            or self.short.search(text) is not None
-        )
-
-
 class _Patterns(NamedTuple):
-    """Words that deny, as patterns: those in front of a denied term, those behind it, and those that join it to another; verdicts
-    on a whole list, and what may stand between the list and its verdict.
+    """Words that deny: those in front of a denied term, those behind it, those that join it to another, and whole lists that are
+    denied, with what parts their members.
     """
 
     before: list[AnyOf]
     after: AnyOf
     joint: re.Pattern[str]
+    lists: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
+
+
+class _OfConstituents(NamedTuple):
+    """Verdicts on a whole list of constituents and traces of them, what may stand between the list and its verdict, and what
+    joins its members.
+    """
+
     verdict: re.Pattern[str]
     trace: re.Pattern[str]
     between: re.Pattern[str]
     member: re.Pattern[str]
-    lists: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]  # whole lists that are denied, and what parts their members
 
 
 class NegationReader:
@@ -106,39 +96,41 @@ class NegationReader:
         self._words = negation
 
     @cached_property
-    def _hints(self) -> _Hints:
+    def _hints(self) -> tuple[AnyPiece, AnyOf]:
+        """Pieces of text of which every denial holds one, and words too short to be looked for inside of others."""
         negation = self._words
         folded = fold_words((*negation.before, *negation.after, *negation.verdicts))
-        words = {word.removeprefix("*").partition("#")[0].strip() for word in folded}
+        words = {word.removeprefix("*").partition("#")[0].strip() for word in folded} - {""}
         short = {w for w in words if len(w) <= _SHORT and w.isascii() and w.isalpha()}
-        kept: list[str] = []
-        for word in sorted(words - short, key=lambda w: (len(w), w)):
-            if not any(map(word.__contains__, kept)):  # "not" is in every text that has "not for"
-                kept.append(word)
-        by_pair: dict[str, tuple[str, ...]] = {}
-        for word in (w for w in kept if len(w) > 1):
-            by_pair[word[:2]] = (*by_pair.get(word[:2], ()), word)
-        return _Hints(frozenset(w for w in kept if len(w) == 1), by_pair, re.compile(any_of(short)))
+        return AnyPiece(words - short), AnyOf(short)
+
+    def _may_deny(self, text: str) -> bool:
+        """Whether a text may deny something: much quicker than to look what, and false of most texts."""
+        pieces, short = self._hints
+        return text in pieces or next(short.finditer(text), None) is not None
 
     @cached_property
     def _patterns(self) -> _Patterns:
         """Made when a text first has a term that may be denied."""
         negation = self._words
         articles, joints = (any_of(fold_words(words)) for words in (negation.articles, negation.joints))
-        guard = "".join(rf"(?<!{re.escape(word)})" for word in fold_words(negation.never_behind))
+        never_behind = fold_words(negation.never_behind)
         before = [
-            AnyOf(words, guard=guard, behind=rf"\s*(?:{articles}\s+)?") for words in _without_prefixes(fold_words(negation.before))
+            AnyOf(words, never_behind=never_behind, behind=rf"\s*(?:{articles}\s+)?")
+            for words in _without_prefixes(fold_words(negation.before))
         ]
+        return _Patterns(before, AnyOf(fold_words(negation.after)), re.compile(rf"\s*{joints}\s*"), self._lists)
+
+    @cached_property
+    def _of_constituents(self) -> _OfConstituents:
+        """Made when a text that may deny something first has a constituent."""
+        negation = self._words
         verdict, between = (any_of(fold_words(words)) for words in (negation.verdicts, negation.between))
-        return _Patterns(
-            before,
-            AnyOf(fold_words(negation.after)),
-            re.compile(rf"\s*{joints}\s*"),
+        return _OfConstituents(
             re.compile(verdict.replace(re.escape("#"), _NUMBER)),
             re.compile(rf"[:=]?\s?(?:(?:{any_of(fold_words(negation.at_most))})\s?)?{_TRACE}"),
             re.compile(rf"(?:[\s,，:：()（）\"“”„']|{_LIMIT}|{between})*$" if negation.between else r"\s*$"),
             re.compile(rf"[\s,]*{any_of(fold_words((*negation.joints, *negation.members)))}\s*"),
-            self._lists,
         )
 
     @property
@@ -171,14 +163,14 @@ class NegationReader:
         if not text.isascii():
             text = text.translate(one_to_one())
         traces = any(t.concept in self._words.traces_beside for t in terms)
-        if not traces and not self._hints.any_in(text):
+        if not traces and not self._may_deny(text):
             return tuple(terms)
         patterns = self._patterns
-        begins = {m.end() for pattern in patterns.before for m in pattern.finditer(text)}
+        begins = {word.end for words in patterns.before for word in words.finditer(text)}
         for whole, parting in patterns.lists:
             for run in whole.finditer(clean.original.lower()):
                 begins.update(run.start() + m.end() for m in parting.finditer(run.group()))
-        ends = {_behind_a_word(text, m.start()) for m in patterns.after.finditer(text)}
+        ends = {_behind_a_word(text, word.start) for word in patterns.after.finditer(text)}
         own = _with_bare_symbols({t.span for t in terms if t.concept in self._words.constituents}, clean.original)
         listed = self._listed(terms, own, text, clean.original) | self._carried(terms, own, begins, text, clean.original)
         if not begins and not ends and not listed:
@@ -199,13 +191,13 @@ class NegationReader:
         denials = sorted(t.span for t in terms if t.concept in self._words.denials)
         found: set[Span] = set()
         concepts = {t.concept for t in terms}
-        verdicts = [self._patterns.verdict] if constituents else []
+        verdicts = [self._of_constituents.verdict] if constituents else []
         if constituents and self._has_traces(terms, concepts):
-            verdicts.append(self._patterns.trace)  # what a light rare earth holds of the heavy ones
+            verdicts.append(self._of_constituents.trace)  # what a light rare earth holds of the heavy ones
         for verdict in (m for pattern in verdicts for m in pattern.finditer(text)):
             place = _begin_of(denials, verdict.start())
             direct = place == verdict.start()
-            before = self._patterns.between.search(text, max(0, place - _VERDICT_REACH), place) if direct else None
+            before = self._of_constituents.between.search(text, max(0, place - _VERDICT_REACH), place) if direct else None
             said, place = (before.group(), before.start()) if before else ("", place)
             several = bool(said.strip(" ,:：")) or self._is_row(constituents, ends, text, place)
             while True:
@@ -213,7 +205,7 @@ class NegationReader:
                 last = next((s for s in near if self._is_joint(text, original, s.end, place, several)), None)
                 if last is None or last in found:
                     break
-                several = several or self._patterns.member.fullmatch(text[last.end : place]) is not None
+                several = several or self._of_constituents.member.fullmatch(text[last.end : place]) is not None
                 found.add(last)
                 place = last.start
         return found
@@ -263,7 +255,7 @@ class NegationReader:
                     break
                 between, signs = text[place : starts[i]], original[place : starts[i]].strip()
                 comma = not between.strip(" ,，")
-                if self._patterns.member.fullmatch(between) or (signs and all(c in _LISTED for c in signs)) or not between:
+                if self._of_constituents.member.fullmatch(between) or (signs and all(c in _LISTED for c in signs)) or not between:
                     found.update((*open_, members[i]))
                     open_ = []
                 elif comma and members[i] in denials:
@@ -278,8 +270,8 @@ class NegationReader:
 
     def _begins_with_a_denial(self, span: Span, text: str) -> bool:
         """Whether the word that denies stands in front: ``kein Dysprosium``, but not ``Dy-free``."""
-        found = (pattern.match(text, span.start) for pattern in self._patterns.before)
-        return any(match is not None and match.end() < span.end for match in found)
+        found = (words.match(text, span.start) for words in self._patterns.before)
+        return any(word is not None and word.end < span.end for word in found)
 
     def _is_joint(self, text: str, original: str, start: int, end: int, several: bool) -> bool:
         """Whether what stands between two members joins them in a list."""
@@ -291,7 +283,7 @@ class NegationReader:
             not between.strip()
             or all(c in _LISTED for c in signs)
             or (several and not between.strip(" ,，"))
-            or self._patterns.member.fullmatch(between) is not None
+            or self._of_constituents.member.fullmatch(between) is not None
         )
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
@@ -327,11 +319,11 @@ def _begin_of(denials: Sequence[Span], place: int) -> int:
 def _without_prefixes(words: Sequence[str]) -> list[list[str]]:
     """Lists of which none holds a word and its beginning: "not for" must not hide the "not" in front of "for presses"."""
     lists: list[list[str]] = []
-    left = list(dict.fromkeys(words))
+    left = sorted(set(words))
     while left:
-        whole = [w for w in left if not any(o != w and o.startswith(w) for o in left)]
-        lists.append(whole)
-        left = [w for w in left if w not in whole]
+        hidden = {word for word, following in pairwise(left) if following.startswith(word)}
+        lists.append([word for word in left if word not in hidden])
+        left = sorted(hidden)
     return lists
 
 

@@ -264,9 +264,9 @@ class QuantityReader:
             start -= len(said.group())
             left = left[: said.start()]
         cue = next(self._unitless_cues.finditer(left), None) if self._may_name(left) else None
-        if cue is None or self._is_unit_of_another(clean, start - len(left) + cue.start()):
+        if cue is None or self._is_unit_of_another(clean, start - len(left) + cue.start):
             return None
-        kind = self._kinds[self._unitless[cue.group()]]
+        kind = self._kinds[self._unitless[cue.text]]
         place = UnitPlace(*self._finder.spelled(kind.unitless), members[-1].end)
         figure = self._bounds.figure(clean, members, signs, place)
         low, high = kind.bare or (-math.inf, math.inf)

@@ -124,8 +124,8 @@ class UnitFinder:
 
     def is_rate(self, clean: CleanText, at: int) -> bool:
         """Whether what stands behind a number is a content or a count: ``24只/箱``."""
-        match = self._unit.match(clean.folded, _skip_spaces(clean.folded, at))
-        return bool(match and self._rate.match(clean.folded, match.end()))
+        unit = self._unit.match(clean.folded, _skip_spaces(clean.folded, at))
+        return bool(unit and self._rate.match(clean.folded, unit.end))
 
     def in_next_cell(self, clean: CleanText, at: int, value: float) -> UnitPlace | None:
         """The unit that is all of the next cell of a joined row: ``容积; 5; m3``."""
@@ -156,15 +156,15 @@ class UnitFinder:
         return None
 
     def _read(self, clean: CleanText, start: int, value: float) -> UnitPlace | None:
-        match = self._unit.match(clean.folded, start)
-        if match is None:
+        unit = self._unit.match(clean.folded, start)
+        if unit is None:
             return None
-        end = match.end()
-        entry = self._exact.get(_squeeze(clean.text[match.start() : end])) or self._folded.get(_squeeze(match.group()))
+        end = unit.end
+        entry = self._exact.get(_squeeze(clean.text[start:end])) or self._folded.get(_squeeze(unit.text))
         if entry is None or value < entry[1].least:
             return None
-        word = self.cues.any.match(clean.folded, match.start()) if _CJK.match(match.group()[-1]) else None
-        if word and word.end() > end:
+        word = self.cues.any.match(clean.folded, start) if _CJK.match(unit.text[-1]) else None
+        if word and word.end > end:
             return None  # the first character of a word: 2.55 克容量
         if entry[0] in _RATED and self._rate.match(clean.folded, end):
             return None

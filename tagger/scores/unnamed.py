@@ -44,8 +44,8 @@ class NothingBut:
         """Whether a folded text names no thing."""
         at = 0
         while at < len(text):
-            found = self._words.match(text, at) or _SKIPPED.match(text, at)
-            if found is None:
+            word = self._words.match(text, at)
+            if word is None and not _SKIPPED.match(text, at):
                 return False
-            at = found.end()
+            at = word.end if word else at + 1
         return True
