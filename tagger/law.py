@@ -537,6 +537,16 @@ class Pointing(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompanionWords(Strict):
+    """Words in front of or behind a mention that say that the thing only comes with the goods: ``with wall chart``."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    ask_en: str
+    ask_zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlternativeWords(Strict):
     """Words between two things of which a text leaves open which one it is."""
 
@@ -582,6 +592,7 @@ class RoleFile(Strict):
 
     role: tuple[Role, ...]
     pointing: Pointing
+    companions: CompanionWords
     alternatives: AlternativeWords
     unnamed: UnnamedWords
     negation: Negation

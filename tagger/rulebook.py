@@ -30,6 +30,7 @@ from tagger.law import (
     CategoryFile,
     Clause,
     ClauseFile,
+    CompanionWords,
     Kind,
     LexiconTerm,
     Negation,
@@ -97,6 +98,7 @@ class Rulebook:
     asks: dict[str, Ask]
     roles: tuple[Role, ...]
     pointing: Pointing
+    companions: CompanionWords
     alternatives: AlternativeWords
     unnamed: UnnamedWords
     negation: Negation
@@ -265,6 +267,7 @@ def _validated(root: Path, found: Mapping[str, str]) -> Rulebook:
         asks={str(column): ask for column, ask in cast(RuleFile, rules).ask.items()},
         roles=cast(RoleFile, roles).role,
         pointing=cast(RoleFile, roles).pointing,
+        companions=cast(RoleFile, roles).companions,
         alternatives=cast(RoleFile, roles).alternatives,
         unnamed=cast(RoleFile, roles).unnamed,
         negation=cast(RoleFile, roles).negation,

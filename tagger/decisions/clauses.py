@@ -27,6 +27,7 @@ _JOINT = re.compile(r"[\s-]*(?:(?:&|\+|/|and|und|y|e|и|和|及|与|與|以及|�
 _BRACKETED = re.compile(r"\s?[(\uff08][^()\uff08\uff09]{1,24}[)\uff09]")
 _POINTING_REACH = 160  # characters around a mention in which "for" and what stands between may be
 _ASIDE = 20  # characters
+_COMPANION_REACH = 20  # characters beside a mention in which the word is that says that it only comes with the goods
 _SENTENCE = re.compile(r"[.;!?](?=\s)|[\u3002\uff1b\uff01\uff1f\n]")
 _PURPOSE_REACH = 32  # characters in front of or behind a mention in which the word is that says that it names a use
 _STOPS = "\u3002\uff0c\uff1b\uff1a,;.:\n"
@@ -117,6 +118,13 @@ class ClauseJudge:
             rf"\s?(?!{but_not})(?:{alternation(book.pointing.after, wide=True)})"
             rf"|[\s-](?!(?:{alternation(book.pointing.but_not)})(?!\w))(?:{alternation(book.pointing.after)})(?!\w)"
         )
+        companions = book.companions
+        self._comes_behind = re.compile(
+            rf"(?:(?:^|[^\w])(?:{alternation(companions.before)})\s*|(?:{alternation(companions.before, wide=True)})\s?)$"
+        )
+        self._comes_in_front = re.compile(
+            rf"\s?(?:{alternation(companions.after, wide=True)})|[\s,:(-]{{1,2}}(?:{alternation(companions.after)})(?!\w)"
+        )
         common = _beside_the_noun(book) - book.nouns
         self._categories: dict[str, set[str]] = defaultdict(set)
         for concept, names in book.lexicons.items():
@@ -177,7 +185,8 @@ class ClauseJudge:
         names = tuple(_shown(facts, t, "names " + t.concept, clause.code) for t in dict.fromkeys(named))
         excluding = [terms[c][0] for c in clause.excluded_by if c in terms]
         open_ = said.is_open(clause.excluded_by, clause.excluded_by)
-        if excluding and not open_:
+        comes_with = self._only_come_with(clause.excluded_by, facts, terms)
+        if excluding and not open_ and not comes_with:
             shown = tuple(_shown(facts, t, "excludes: " + t.concept, clause.code) for t in excluding)
             return ClauseResult(clause.code, Truth.NOT_MET, None, (*names, *shown))
         parts = [self._condition(c, clause, named, facts, said) for c in clause.conditions]
@@ -187,6 +196,8 @@ class ClauseJudge:
             whole = _all([whole, *self._roles(clause, named, facts, terms), *self._left_open(clause, named, facts, said)])
         if open_:
             whole = _all([whole, self._alternative(clause, excluding, facts)])
+        elif comes_with:
+            whole = _all([whole, self._companion(clause, excluding, facts)])
         questions = tuple(dict.fromkeys(p.question for p in parts if p.question and p.truth == Truth.UNKNOWN))
         if whole.question and not questions:
             questions = (whole.question,)
@@ -247,6 +258,21 @@ class ClauseJudge:
             return True
         return self._is_pointed(facts, span, spans)
 
+    def _only_come_with(self, concepts: Iterable[str], facts: Facts, terms: Terms) -> bool:
+        """Whether concepts are mentioned, and only as what comes with the goods: ``with wall chart``, ``charger included``."""
+        mentions = [t for c in concepts for t in terms.get(c, ())]
+        return bool(mentions) and all(self._comes_with(facts.clean.original, t.span) for t in mentions)
+
+    def _comes_with(self, text: str, span: Span) -> bool:
+        before, after = text[max(0, span.start - _COMPANION_REACH) : span.start], text[span.end : span.end + _COMPANION_REACH]
+        return bool(self._comes_behind.search(before.lower()) or self._comes_in_front.match(after.lower()))
+
+    def _companion(self, clause: Clause, mentions: Sequence[Term], facts: Facts) -> _Part:
+        """What would exclude the item only comes with it: the clause is no longer sure."""
+        words = self._book.companions
+        shown = tuple(_shown(facts, t, f"comes with it: {t.concept}", clause.code) for t in mentions)
+        return _Part(Truth.UNKNOWN, shown, Question(words.ask_en, words.ask_zh))
+
     @staticmethod
     def _is_beside(text: str, end: int, start: int) -> bool:
         """Whether nothing stands between two mentions; behind a space, as in ``萃取箱 稀土用``, a Chinese word begins anew."""
@@ -266,7 +292,7 @@ class ClauseJudge:
             denied = [t for t in denied if not all(self._is_purpose(facts, d.span, said.spans) for d in terms[t.concept])]
         if not stated:
             denied += [said.denied[c][0] for c in condition.any_of if c in said.denied]
-        if not denied:
+        if not denied or (not stated and self._only_come_with(condition.denied_by, facts, terms)):
             stated += [terms[c][0] for c in condition.assumed_by if c in terms]
         shown = tuple(
             [_shown(facts, t, "states " + t.concept, clause.code) for t in stated]

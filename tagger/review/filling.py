@@ -86,9 +86,10 @@ def _insert(connection: sa.Connection, batch: str, piece: Sequence[Mapping[str, 
     new = [values for values in {v["item_key"]: v for v in piece}.values() if values["item_key"] not in known]
     if not new:
         return revived
-    statement = sa.insert(items).returning(items.c.id, sort_by_parameter_order=True)
-    own = [{k: v for k, v in values.items() if k != "tags" and k not in content.FINDINGS} for values in new]
-    ids = connection.execute(statement, own).scalars().all()
+    apart = {"tags", *content.FINDINGS}
+    connection.execute(sa.insert(items), [{k: v for k, v in values.items() if k not in apart} for values in new])
+    id_of = dict(connection.execute(sa.select(items.c.item_key, items.c.id).where(items.c.item_key.in_(keys))).tuples().all())
+    ids = [id_of[values["item_key"]] for values in new]  # with RETURNING each row would be a statement of its own
     found = [{"item_id": id, **{k: values[k] for k in content.FINDINGS}} for id, values in zip(ids, new, strict=True)]
     connection.execute(sa.insert(findings), found)
     marks = [{"kind": k, "value": v, "item_id": id} for id, values in zip(ids, new, strict=True) for k, v in values["tags"]]
