@@ -83,6 +83,12 @@ CASES = [
     ("3C004.b", "bubbler with TMIn or more of it, 6N", "MET"),
     ("1C904.a.4", "permanent magnet NdFeB without Tb or Dy", "NOT_MET"),
     ("2B902.y.1", "sputter coater for grain boundary diffusion, Dy or Tb film on sintered NdFeB", "MET"),
+    ("3A001", "Li-ion battery pack 48 V with active balancer and BMS", "UNKNOWN"),
+    ("3A001", "锂离子电池组48V 带主动均衡板", "UNKNOWN"),
+    ("3A001", "battery pack housing 48 V, no cells inside", "NOT_MET"),
+    ("1C904.a.1", "terbium metal 99.9 %, with wall chart", "UNKNOWN"),
+    ("1C904.a.1", "wall chart: terbium metal and its uses", "NOT_MET"),
+    ("1C902.b", "氧化钐 99.9% 附挂图", "UNKNOWN"),
 ]
 
 
