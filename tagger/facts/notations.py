@@ -84,6 +84,8 @@ class NotationReader:
 
     def _read_fractions(self, clean: CleanText) -> Iterator[Figure]:
         """Two neighbouring sieve numbers are a grit size, also without the word mesh: ``MBD 140/170``, ``30/40#``."""
+        if "/" not in clean.folded:
+            return
         sieves = sorted(self._units.mesh.openings)
         for match in _FRACTION.finditer(clean.folded):
             coarse, fine = int(match.group(1)), int(match.group(2))
@@ -101,12 +103,11 @@ class NotationReader:
 
     def _read_micropowder(self, clean: CleanText) -> Iterator[Figure]:
         table = self._units.micropowder
-        for match in self._micropowder.finditer(clean.text):
+        for match in self._micropowder.finditer(clean.text) if table.letter in clean.text else ():
             low, high = table.sizes[match.group(2)]
             derivation = f"{match.group()}, {table.standard}"
             yield Figure(match.start(), match.end(), low, high, "length", kind=table.kind, derived_from=derivation)
-
-        for match in self._pairs.finditer(clean.text):
+        for match in self._pairs.finditer(clean.text) if "/" in clean.text else ():
             high, low = int(match.group(1)), int(match.group(2))
             if high > low:
                 yield Figure(
@@ -114,7 +115,7 @@ class NotationReader:
                 )
 
     def _read_nines(self, clean: CleanText) -> Iterator[Figure]:
-        for match in self._nines.finditer(clean.text):
+        for match in self._nines.finditer(clean.text) if "N" in clean.text else ():
             left = clean.folded[max(0, match.start() - 20) : match.start()]
             if self._force.last(left):
                 continue
