@@ -146,6 +146,26 @@ def test_golden_clauses(judge: ClauseJudge, reader: FactReader, book: Rulebook, 
     assert not wrong, "\n".join(wrong)
 
 
+def test_what_only_comes_with_an_item_never_fails_its_clause(judge: ClauseJudge, reader: FactReader, book: Rulebook) -> None:
+    """Beside goods that meet a clause, whatever excludes them as the goods themselves: ``with wall chart``, 另配挂图."""
+    shortest: dict[tuple[str, str], str] = {}
+    for term in sorted(book.terms, key=lambda t: (-len(t.term), t.term)):
+        shortest[term.concept, term.lang] = term.term
+    beside = {"en": "{}; with {}", "zh": "{}，另配{}"}
+    texts: list[tuple[str, str]] = []
+    for row in (json.loads(line) for p in sorted(GOLDEN.glob("*.jsonl")) for line in p.read_text(encoding="utf-8").splitlines()):
+        if row["truth"] == "MET" and row["lang"] in beside:
+            clause = book.clause(row["code"])
+            assumed = {concept for c in clause.conditions if c.assumed_by for concept in c.denied_by}
+            words = [shortest.get((concept, row["lang"])) for concept in sorted({*clause.excluded_by, *assumed})]
+            texts += [(clause.code, beside[row["lang"]].format(row["text"], word)) for word in words if word]
+    assert len(texts) > 200
+    failed = []
+    for (code, text), facts in zip(texts, reader.read([Row("1", text) for _, text in texts]), strict=True):
+        failed += [text for r in judge.judge(facts).clauses if r.code == code and r.truth == "NOT_MET"]
+    assert not failed, "\n".join(failed)
+
+
 def test_golden_clauses_cover_every_category_and_threshold(book: Rulebook) -> None:
     rows = [json.loads(line) for p in GOLDEN.glob("*.jsonl") for line in p.read_text(encoding="utf-8").splitlines()]
     assert len(rows) >= 300
