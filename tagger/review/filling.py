@@ -88,8 +88,9 @@ def _insert(connection: sa.Connection, batch: str, piece: Sequence[Mapping[str, 
         return revived
     apart = {"tags", *content.FINDINGS}
     connection.execute(sa.insert(items), [{k: v for k, v in values.items() if k not in apart} for values in new])
-    id_of = dict(connection.execute(sa.select(items.c.item_key, items.c.id).where(items.c.item_key.in_(keys))).tuples().all())
-    ids = [id_of[values["item_key"]] for values in new]  # with RETURNING each row would be a statement of its own
+    stored = connection.execute(sa.select(items.c.item_key, items.c.id).where(items.c.item_key.in_(keys)))
+    id_of = {row.item_key: row.id for row in stored}  # with RETURNING each row would be a statement of its own
+    ids = [id_of[values["item_key"]] for values in new]
     found = [{"item_id": id, **{k: values[k] for k in content.FINDINGS}} for id, values in zip(ids, new, strict=True)]
     connection.execute(sa.insert(findings), found)
     marks = [{"kind": k, "value": v, "item_id": id} for id, values in zip(ids, new, strict=True) for k, v in values["tags"]]
