@@ -17,7 +17,7 @@ from itertools import pairwise, product
 from tagger.decisions.alternatives import Alternatives, Joints
 from tagger.decisions.wording import FIRST_WIDE, alternation
 from tagger.facts.readable import readable
-from tagger.law import Clause, Condition, Kind, Parameter, Unlisted, shown_value
+from tagger.law import AlternativeWords, Clause, CompanionWords, Condition, Kind, Parameter, Unlisted, shown_value
 from tagger.records import ClauseResult, Evidence, Facts, Quantity, Question, Span, Term, Truth
 from tagger.rulebook import DENIED, FIGURE, Rulebook, concepts_of
 
@@ -195,9 +195,9 @@ class ClauseJudge:
         if whole.truth == Truth.MET:
             whole = _all([whole, *self._roles(clause, named, facts, terms), *self._left_open(clause, named, facts, said)])
         if open_:
-            whole = _all([whole, self._alternative(clause, excluding, facts)])
+            whole = _all([whole, _asked(self._book.alternatives, "one of two: ", clause, excluding, facts)])
         elif comes_with:
-            whole = _all([whole, self._companion(clause, excluding, facts)])
+            whole = _all([whole, _asked(self._book.companions, "comes with it: ", clause, excluding, facts)])
         questions = tuple(dict.fromkeys(p.question for p in parts if p.question and p.truth == Truth.UNKNOWN))
         if whole.question and not questions:
             questions = (whole.question,)
@@ -267,12 +267,6 @@ class ClauseJudge:
         before, after = text[max(0, span.start - _COMPANION_REACH) : span.start], text[span.end : span.end + _COMPANION_REACH]
         return bool(self._comes_behind.search(before.lower()) or self._comes_in_front.match(after.lower()))
 
-    def _companion(self, clause: Clause, mentions: Sequence[Term], facts: Facts) -> _Part:
-        """What would exclude the item only comes with it: the clause is no longer sure."""
-        words = self._book.companions
-        shown = tuple(_shown(facts, t, f"comes with it: {t.concept}", clause.code) for t in mentions)
-        return _Part(Truth.UNKNOWN, shown, Question(words.ask_en, words.ask_zh))
-
     @staticmethod
     def _is_beside(text: str, end: int, start: int) -> bool:
         """Whether nothing stands between two mentions; behind a space, as in ``萃取箱 稀土用``, a Chinese word begins anew."""
@@ -309,12 +303,7 @@ class ClauseJudge:
         """The item or something else: the clause is no longer sure."""
         if not any(said.is_open(group, self._speaking[clause.code]) for group in clause.subject):
             return []
-        return [self._alternative(clause, named[:1], facts)]
-
-    def _alternative(self, clause: Clause, mentions: Sequence[Term], facts: Facts) -> _Part:
-        words = self._book.alternatives
-        shown = tuple(_shown(facts, t, f"one of two: {t.concept}", clause.code) for t in mentions)
-        return _Part(Truth.UNKNOWN, shown, Question(words.ask_en, words.ask_zh))
+        return [_asked(self._book.alternatives, "one of two: ", clause, named[:1], facts)]
 
     def _roles(self, clause: Clause, named: Sequence[Term], facts: Facts, terms: Terms) -> list[_Part]:
         """A part, a charger, a book about the item: the clause is no longer sure, and the question is asked."""
@@ -550,6 +539,12 @@ def _subject(groups: Sequence[Sequence[str]], within: int, terms: Terms) -> tupl
         if all(b.span.start - a.span.end <= within for a, b in pairwise(ordered)):
             return choice
     return None
+
+
+def _asked(words: AlternativeWords | CompanionWords, says: str, clause: Clause, mentions: Sequence[Term], facts: Facts) -> _Part:
+    """Words by which a text leaves open what it is about: the clause is no longer sure."""
+    shown = tuple(_shown(facts, t, says + t.concept, clause.code) for t in mentions)
+    return _Part(Truth.UNKNOWN, shown, Question(words.ask_en, words.ask_zh))
 
 
 def _stated(stated: bool, denied: bool) -> Truth:
