@@ -538,7 +538,7 @@ class Pointing(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompanionWords(Strict):
-    """Words in front of or behind a mention that say that the thing only comes with the goods: ``with wall chart``."""
+    """Words in front of or behind a mention that say that the thing is no more than company: ``with wall chart``, ``and a charger``."""
 
     before: tuple[str, ...]
     after: tuple[str, ...]

@@ -87,6 +87,8 @@ CASES = [
     ("3A001", "锂离子电池组48V 带主动均衡板", "UNKNOWN"),
     ("3A001", "battery pack housing 48 V, no cells inside", "NOT_MET"),
     ("1C904.a.1", "terbium metal 99.9 %, with wall chart", "UNKNOWN"),
+    ("1C904.a.1", "terbium metal 99.9 % and wall chart", "UNKNOWN"),
+    ("1C904.a.1", "金属铽 99.9% 和挂图", "UNKNOWN"),
     ("1C904.a.1", "wall chart: terbium metal and its uses", "NOT_MET"),
     ("1C902.b", "氧化钐 99.9% 附挂图", "UNKNOWN"),
 ]
@@ -147,19 +149,19 @@ def test_golden_clauses(judge: ClauseJudge, reader: FactReader, book: Rulebook, 
 
 
 def test_what_only_comes_with_an_item_never_fails_its_clause(judge: ClauseJudge, reader: FactReader, book: Rulebook) -> None:
-    """Beside goods that meet a clause, whatever excludes them as the goods themselves: ``with wall chart``, 另配挂图."""
+    """Beside goods that meet a clause, whatever excludes them as the goods themselves: ``with wall chart``, 另配挂图, 和挂图."""
     shortest: dict[tuple[str, str], str] = {}
     for term in sorted(book.terms, key=lambda t: (-len(t.term), t.term)):
         shortest[term.concept, term.lang] = term.term
-    beside = {"en": "{}; with {}", "zh": "{}，另配{}"}
+    beside = {"en": ("{}; with {}", "{} and {}"), "zh": ("{}，另配{}", "{}和{}")}
     texts: list[tuple[str, str]] = []
     for row in (json.loads(line) for p in sorted(GOLDEN.glob("*.jsonl")) for line in p.read_text(encoding="utf-8").splitlines()):
         if row["truth"] == "MET" and row["lang"] in beside:
             clause = book.clause(row["code"])
             assumed = {concept for c in clause.conditions if c.assumed_by for concept in c.denied_by}
             words = [shortest.get((concept, row["lang"])) for concept in sorted({*clause.excluded_by, *assumed})]
-            texts += [(clause.code, beside[row["lang"]].format(row["text"], word)) for word in words if word]
-    assert len(texts) > 200
+            texts += [(clause.code, how.format(row["text"], word)) for word in words if word for how in beside[row["lang"]]]
+    assert len(texts) > 400
     failed = []
     for (code, text), facts in zip(texts, reader.read([Row("1", text) for _, text in texts]), strict=True):
         failed += [text for r in judge.judge(facts).clauses if r.code == code and r.truth == "NOT_MET"]

@@ -259,7 +259,7 @@ class ClauseJudge:
         return self._is_pointed(facts, span, spans)
 
     def _only_come_with(self, concepts: Iterable[str], facts: Facts, terms: Terms) -> bool:
-        """Whether concepts are mentioned, and only as what comes with the goods: ``with wall chart``, ``charger included``."""
+        """Whether concepts are mentioned, and only as what comes with the goods: ``with wall chart``, ``and a charger``."""
         mentions = [t for c in concepts for t in terms.get(c, ())]
         return bool(mentions) and all(self._comes_with(facts.clean.original, t.span) for t in mentions)
 

@@ -104,6 +104,8 @@ class UnitFinder:
             glued = clean.folded[at : at + 1] != " "
             if not glued and _digit(clean.folded, found.end):
                 return None  # a model name: ProBook 450 G5
+            if not glued and clean.folded[found.end - 1] == '"' and clean.folded[found.end : found.end + 1].isalpha():
+                return None  # an opening quotation mark: item 3 "DW"
             if glued and _MOTOR_FRAME.search(clean.folded, max(0, at - 3), found.end) and _POLES.match(clean.folded, found.end):
                 return None
             if glued and clean.text[found.end - 1] == "G" and _CELL_TYPE.search(clean.folded, max(0, at - 9), found.end):

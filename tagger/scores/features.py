@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tagger.facts.tokens import CJK
 from tagger.records import Facts
 
-CHARACTER_NGRAMS = (2, 3, 4, 5)
+LONGEST_NGRAM = 5  # characters
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2**64
 _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 2**64))
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
@@ -39,7 +39,6 @@ _END = "$"  # behind the last word of a head, so that the pair of both tells whi
 
 Hashes = NDArray[np.uint32]
 Rows = NDArray[np.int64]
-Part = tuple[Rows, Hashes, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,18 @@ def ngrams(facts: Sequence[Facts]) -> Ngrams:
         One entry for every occurrence.
     """
     folded = [f.clean.folded[:_LONGEST] for f in facts]
-    codes, rows = _codes([f" {_NO_WORD.sub(' ', text).strip()} " for text in folded])
-    parts = [(row, hashes & ~_HEAD, basic) for row, hashes, basic in (*_character_ngrams(codes, rows), *_word_ngrams(codes, rows))]
-    parts += [(row, hashes | _HEAD, basic) for row, hashes, basic in _word_ngrams(*_codes([_head(text) for text in folded]))]
-    found, hashes, basic = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    return Ngrams(found, hashes, basic, len(folded))
+    texts = [f" {_NO_WORD.sub(' ', text).strip()} " for text in folded]
+    codes, rows = _codes([*texts, *map(_head, folded)])
+    end = int(np.searchsorted(rows, len(texts)))  # behind it stand the heads
+    of_characters, characters, basic = _character_ngrams(codes[:end], rows[:end])
+    of_words, words = _word_ngrams(codes, rows)
+    is_head = of_words >= len(texts)
+    return Ngrams(
+        np.concatenate([of_characters, np.where(is_head, of_words - len(texts), of_words)]),
+        np.concatenate([characters & ~_HEAD, (words & ~_HEAD) | is_head]),
+        np.concatenate([basic, np.zeros(len(words), dtype=np.bool_)]),
+        len(texts),
+    )
 
 
 def _codes(texts: Sequence[str]) -> tuple[NDArray[np.uint64], Rows]:
@@ -99,40 +105,42 @@ def _head(text: str) -> str:
     return f" {' '.join(words)} {_END} "
 
 
-def _character_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[Part]:
+def _character_ngrams(codes: NDArray[np.uint64], rows: Rows) -> tuple[Rows, Hashes, NDArray[np.bool_]]:
+    """Rows and hashes of all n-grams of characters, one line of a table for each length, and which of them are basic."""
     is_digit = (codes >= ord("0")) & (codes <= ord("9"))
     codes = np.where(is_digit, np.uint64(ord("0")), codes)
     is_wide = codes >= _FIRST_WIDE
-    parts: list[Part] = [(rows[is_wide], _finish(codes[is_wide] * _BASE), np.ones(int(is_wide.sum()), dtype=np.bool_))]
-    for n in CHARACTER_NGRAMS:
-        count = len(codes) - n + 1
-        if count <= 0:
-            continue
-        value = np.full(count, n, dtype=np.uint64)
-        for k in range(n):
-            value = value * _BASE + codes[k : k + count]
-        inside = rows[:count] == rows[n - 1 :]
-        narrow = np.zeros(count, dtype=np.bool_)
-        if n == 3:
-            narrow = ~(is_wide[:count] | is_wide[1 : count + 1] | is_wide[2 : count + 2])
-        parts.append((rows[:count][inside], _finish(value[inside]), narrow[inside]))
-    return parts
+    padded = np.concatenate([codes, np.zeros(LONGEST_NGRAM, dtype=np.uint64)])
+    left = np.searchsorted(rows, rows, side="right") - np.arange(len(rows))  # characters of the text from each one on
+    values = np.empty((LONGEST_NGRAM, len(codes)), dtype=np.uint64)
+    values[0] = codes
+    for n in range(1, LONGEST_NGRAM):
+        values[n] = values[n - 1] * _BASE + padded[n : n + len(codes)]
+    inside = left > np.arange(LONGEST_NGRAM)[:, None]
+    inside[0] = is_wide
+    basic = np.zeros_like(inside)
+    basic[0] = is_wide
+    basic[2, : len(codes) - 2] = ~(is_wide[:-2] | is_wide[1:-1] | is_wide[2:])
+    return np.broadcast_to(rows, inside.shape)[inside], _finish(values[inside]), basic[inside]
 
 
-def _word_ngrams(codes: NDArray[np.uint64], rows: Rows) -> list[Part]:
+def _word_ngrams(codes: NDArray[np.uint64], rows: Rows) -> tuple[Rows, Hashes]:
+    """Rows and hashes of all words, and of all pairs of them."""
     is_word = codes != _SPACE
-    before, behind = is_word[:-1], is_word[1:]  # each text begins and ends with a space
-    starts, ends = np.flatnonzero(~before & behind) + 1, np.flatnonzero(before & ~behind) + 1
-    if not len(starts):
-        return []
-    powers, inverse = (np.multiply.accumulate(np.full(len(codes), base, dtype=np.uint64)) for base in (_BASE, _INVERSE))
+    turns = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1  # each text begins and ends with a space
+    starts, ends = turns[::2], turns[1::2]
+    powers, inverse = _powers(_BASE, len(codes)), _powers(_INVERSE, len(codes))
     sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(codes * powers, dtype=np.uint64)])
     words = (sums[ends] - sums[starts]) * inverse[starts] + (ends - starts).astype(np.uint64)
     row = rows[starts]
-    pairs = words[:-1] * _MIX + words[1:] + np.uint64(7)
     same = row[:-1] == row[1:]
-    single, double = _finish(words * _BASE + np.uint64(1)), _finish(pairs[same])
-    return [(row, single, np.zeros(len(single), dtype=np.bool_)), (row[:-1][same], double, np.zeros(len(double), dtype=np.bool_))]
+    pairs = words[:-1] * _MIX + words[1:] + np.uint64(7)
+    return np.concatenate([row, row[:-1][same]]), _finish(np.concatenate([words * _BASE + np.uint64(1), pairs[same]]))
+
+
+def _powers(base: np.uint64, count: int) -> NDArray[np.uint64]:
+    """The first powers of a base modulo 2**64, from the first on."""
+    return np.multiply.accumulate(np.full(count, base, dtype=np.uint64))
 
 
 def _finish(value: NDArray[np.uint64]) -> Hashes:
@@ -181,6 +189,9 @@ class Vocabulary:
         """Position of each hash in the vocabulary, -1 where it is not in it."""
         if not len(self.hashes):
             return np.full(len(hashes), -1, dtype=np.int64)
+        if len(hashes) <= _FEW_FEATURES:  # of one text the calls take longer than the steps
+            at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+            return np.where(self.hashes[at] == hashes, at, -1)
         found = np.full(len(hashes), -1, dtype=np.int64)
         buckets = hashes >> np.uint32(32 - _BUCKET_BITS)
         at, ends = self._buckets[buckets], self._buckets[buckets + np.uint32(1)]
