@@ -22,7 +22,7 @@ import numpy as np
 
 from tagger.cache import keep, recall
 from tagger.facts.reader import INDEX_FILES
-from tagger.facts.text import normalise
+from tagger.facts.text import fold_words, normalise
 from tagger.facts.tokens import CJK, JOINTS, TermMatcher, stem, tokens
 from tagger.law import Clause, QuantityFile, Units
 from tagger.rulebook import DENIED, FIGURE, Rulebook
@@ -398,7 +398,7 @@ class _FigurePhrases:
         of_notation = {units.mesh.kind, units.micropowder.kind, units.nines.kind, *_OF_NOTATIONS, *quantities.words.labels.values()}
         of_notation |= {quantities.pack.series_kind, quantities.pack.parallel_kind}
         # a figure that is named by no whole word may be anywhere
-        self._anywhere = not of_notation.isdisjoint(self._kinds) or not all(map(_is_whole, cues))
+        self._anywhere = not of_notation.isdisjoint(self._kinds) or not all(map(_is_whole, fold_words(cues)))
         self._cues = cues
 
     def may_be(self, found: Mapping[str, Mask], count: int) -> Mask:
@@ -411,8 +411,9 @@ class _FigurePhrases:
         return rows
 
     def __iter__(self) -> Iterator[tuple[list[str], str, str]]:
-        for phrase, group in self._phrases():
-            yield _stems(phrase), group, group
+        phrases = list(self._phrases())
+        for (_, group), folded in zip(phrases, fold_words(phrase for phrase, _ in phrases), strict=True):
+            yield _stems(folded), group, group
 
     def _phrases(self) -> Iterator[tuple[str, str]]:
         yield from ((cue, _NAMED) for cue in self._cues)
@@ -449,13 +450,12 @@ def _sources(kinds: Iterable[str], quantities: QuantityFile) -> set[str]:
         found |= more
 
 
-def _stems(word: str) -> list[str]:
-    """The stems of a word of the data files."""
-    return [stem(piece) for piece in tokens(normalise(word).folded.translate(JOINTS).strip())[0]]
+def _stems(folded: str) -> list[str]:
+    """The stems of a normalised word of the data files."""
+    return [stem(piece) for piece in tokens(folded.translate(JOINTS).strip())[0]]
 
 
-def _is_whole(cue: str) -> bool:
-    """Whether a word that names a figure is found as whole words only."""
-    folded = normalise(cue).folded
+def _is_whole(folded: str) -> bool:
+    """Whether a normalised word that names a figure is found as whole words only."""
     ends = ((folded[0], _LETTER_FIRST), (folded[-1], _LETTER_LAST))
     return all(letters.match(c) or _WIDE.match(c) or not c.isalpha() for c, letters in ends)

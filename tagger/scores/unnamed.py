@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from tagger.facts.text import normalise
+from tagger.facts.text import fold_words
 from tagger.facts.words import AnyOf
 from tagger.scores.gate import fold
 
@@ -38,7 +38,7 @@ class NothingBut:
     """
 
     def __init__(self, words: Iterable[str]) -> None:
-        self._words = AnyOf(fold(normalise(word).text) for word in words)
+        self._words = AnyOf(map(fold, fold_words(words)))
 
     def fits(self, text: str) -> bool:
         """Whether a folded text names no thing."""
