@@ -572,6 +572,7 @@ class Negation(Strict):
     after: tuple[str, ...]
     articles: tuple[str, ...]
     joints: tuple[str, ...]
+    shared: tuple[str, ...] = ()
     never_behind: tuple[str, ...] = ()
     verdicts: tuple[str, ...] = ()
     between: tuple[str, ...] = ()

@@ -166,16 +166,19 @@ class NegationReader:
         if not traces and not self._may_deny(text):
             return tuple(terms)
         patterns = self._patterns
-        begins = {word.end for words in patterns.before for word in words.finditer(text)}
+        fronts = [(word.start, word.end) for words in patterns.before for word in words.finditer(text)]
+        behinds = [(word.start, word.end) for word in patterns.after.finditer(text)]
+        begins = {end for _, end in fronts}
         for whole, parting in patterns.lists:
             for run in whole.finditer(clean.original.lower()):
                 begins.update(run.start() + m.end() for m in parting.finditer(run.group()))
-        ends = {_behind_a_word(text, word.start) for word in patterns.after.finditer(text)}
+        ends = {_behind_a_word(text, start) for start, _ in behinds}
         own = _with_bare_symbols({t.span for t in terms if t.concept in self._words.constituents}, clean.original)
         listed = self._listed(terms, own, text, clean.original) | self._carried(terms, own, begins, text, clean.original)
         if not begins and not ends and not listed:
             return tuple(terms)
         beside = {t.span for t in terms if t.span.start in begins or t.span.end in ends} | listed
+        beside |= {t.span for t in terms if self._is_overlapped(t.span, text, fronts, behinds)}
         denied: list[Span] = []
         for span in sorted(t.span for t in terms):
             goes_on = bool(denied) and _in_run(denied[-1], span, clean.original)
@@ -286,6 +289,16 @@ class NegationReader:
             or self._of_constituents.member.fullmatch(between) is not None
         )
 
+    def _is_overlapped(self, span: Span, text: str, fronts: Iterable[tuple[int, int]], behinds: Iterable[tuple[int, int]]) -> bool:
+        """Whether a denial and a mention share a word: ``not suitable`` and ``for jewellery``, 首饰用 and 用途除外."""
+        both = [(span.start, end) for start, end in fronts if start < span.start < end < span.end]
+        both += [(start, span.end) for start, end in behinds if span.start < start < span.end < end]
+        return any(text[start:end].strip() in self._shared for start, end in both)
+
+    @cached_property
+    def _shared(self) -> frozenset[str]:
+        return frozenset(fold_words(self._words.shared))
+
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)
 
@@ -317,13 +330,17 @@ def _begin_of(denials: Sequence[Span], place: int) -> int:
 
 
 def _without_prefixes(words: Sequence[str]) -> list[list[str]]:
-    """Lists of which none holds a word and its beginning: "not for" must not hide the "not" in front of "for presses"."""
+    """Lists of which none holds a word and its beginning: "not for" must not hide the "not" in front of "for presses".
+
+    Nor does one hold words with a sign in front and others: ", no" must not hide "no apto para".
+    """
     lists: list[list[str]] = []
-    left = sorted(set(words))
-    while left:
-        hidden = {word for word, following in pairwise(left) if following.startswith(word)}
-        lists.append([word for word in left if word not in hidden])
-        left = sorted(hidden)
+    signed = {word for word in words if not word[:1].isalnum()}
+    for left in (sorted(signed), sorted(set(words) - signed)):
+        while left:
+            hidden = {word for word, following in pairwise(left) if following.startswith(word)}
+            lists.append([word for word in left if word not in hidden])
+            left = sorted(hidden)
     return lists
 
 

@@ -30,7 +30,7 @@ class LinearRecipe:
     """Settings of the fit; they stand in the manifest."""
 
     least_texts: int = 2
-    most_ngrams: int = 130_000
+    most_ngrams: int = 300_000
     flag_least: int = 3
     flag_value: float = 0.07
     inverse_regularisation: float = 30.0
