@@ -354,6 +354,7 @@ class Pack(Strict):
     cell_mass: str
     cell_voltage: tuple[float, float]
     cell_words: tuple[str, ...]
+    most_charge: dict[str, float] = field(default_factory=dict)
     pack_words: tuple[str, ...]
 
 

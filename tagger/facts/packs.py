@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -136,4 +137,7 @@ class PackReader:
             for name, words in (("cell", self._pack.cell_words), ("pack", self._pack.pack_words))
         }
         name = max(places, key=places.__getitem__)
-        return name if places[name] >= 0 else ""
+        if places[name] < 0:
+            return ""
+        most = next((m for word, m in self._pack.most_charge.items() if left.startswith(word, places[name])), math.inf)
+        return "pack" if name == "cell" and q.dimension == self._kinds[self._pack.charge].dimension and q.low > most else name
