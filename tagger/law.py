@@ -539,7 +539,7 @@ class Pointing(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompanionWords(Strict):
-    """Words in front of or behind a mention that say that the thing is no more than company: ``with wall chart``, ``and a charger``."""
+    """Words beside a mention that say that the thing is no more than company: ``with wall chart``, ``and a charger``."""
 
     before: tuple[str, ...]
     after: tuple[str, ...]

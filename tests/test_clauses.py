@@ -153,7 +153,7 @@ def test_golden_clauses(judge: ClauseJudge, reader: FactReader, book: Rulebook, 
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_comes_with_an_item_or_is_denied_never_fails_its_clause(judge: ClauseJudge, reader: FactReader, book: Rulebook) -> None:
+def test_what_comes_with_an_item_or_is_denied_fails_no_clause(judge: ClauseJudge, reader: FactReader, book: Rulebook) -> None:
     """Beside goods that meet a clause, whatever excludes them as the goods themselves: ``with wall chart``, 和挂图, 不用于首饰."""
     shortest: dict[tuple[str, str], str] = {}
     for term in sorted(book.terms, key=lambda t: (-len(t.term), t.term)):

@@ -336,7 +336,8 @@ def _without_prefixes(words: Sequence[str]) -> list[list[str]]:
     """
     lists: list[list[str]] = []
     signed = {word for word in words if not word[:1].isalnum()}
-    for left in (sorted(signed), sorted(set(words) - signed)):
+    for group in (signed, set(words) - signed):
+        left = sorted(group)
         while left:
             hidden = {word for word, following in pairwise(left) if following.startswith(word)}
             lists.append([word for word in left if word not in hidden])

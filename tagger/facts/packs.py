@@ -140,4 +140,5 @@ class PackReader:
         if places[name] < 0:
             return ""
         most = next((m for word, m in self._pack.most_charge.items() if left.startswith(word, places[name])), math.inf)
-        return "pack" if name == "cell" and q.dimension == self._kinds[self._pack.charge].dimension and q.low > most else name
+        is_charge = q.dimension == self._kinds[self._pack.charge].dimension
+        return "pack" if is_charge and q.low > most else name
