@@ -16,6 +16,7 @@ _CJK = re.compile("[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 # dimensions of which "5 kg/bag" is a content, "5 m3/h" a rate and "0.5 Pa/h" a leak
 _RATED = ("mass", "volume", "length", "count", "pressure", "temperature")
 _IN_A_NAME = re.compile(r"\d|-[a-z]|/[a-z]")  # what behind a single letter makes it part of a name: 6A2, 4H-SiC, 40-20 S/D
+_QUOTED = re.compile(r'"[^\W\d_][^"\d]{0,40}"')  # item 3 "DW", but not 2 "dia x 0.1 "thick
 _MOTOR_FRAME = re.compile(r"(?:80|90|1[0136]0|112|132|180|2[0258]0|225|315|355)[lsm]$")  # YE3-180L-4: the frame of a motor
 _POLES = re.compile(r"-(?:[2468]|1[02])(?![\d.]|\s?l)")
 _CELL_TYPE = re.compile(r"(?:1[0-9]|2[0-9]|3[0-9]|4[0-9])\d{2,3}[a-z]?-\d{2}g$")  # INR21700-50G: no 50 grams
@@ -104,8 +105,8 @@ class UnitFinder:
             glued = clean.folded[at : at + 1] != " "
             if not glued and _digit(clean.folded, found.end):
                 return None  # a model name: ProBook 450 G5
-            if not glued and clean.folded[found.end - 1] == '"' and clean.folded[found.end : found.end + 1].isalpha():
-                return None  # an opening quotation mark: item 3 "DW"
+            if not glued and _QUOTED.match(clean.folded, found.end - 1):
+                return None
             if glued and _MOTOR_FRAME.search(clean.folded, max(0, at - 3), found.end) and _POLES.match(clean.folded, found.end):
                 return None
             if glued and clean.text[found.end - 1] == "G" and _CELL_TYPE.search(clean.folded, max(0, at - 9), found.end):
