@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -166,9 +167,9 @@ class NegationReader:
         if not traces and not self._may_deny(text):
             return tuple(terms)
         patterns = self._patterns
-        fronts = [(word.start, word.end) for words in patterns.before for word in words.finditer(text)]
-        behinds = [(word.start, word.end) for word in patterns.after.finditer(text)]
-        begins = {end for _, end in fronts}
+        fronts = sorted((word.end, word.start) for words in patterns.before for word in words.finditer(text))
+        behinds = sorted((word.start, word.end) for word in patterns.after.finditer(text))
+        begins = {end for end, _ in fronts}
         for whole, parting in patterns.lists:
             for run in whole.finditer(clean.original.lower()):
                 begins.update(run.start() + m.end() for m in parting.finditer(run.group()))
@@ -289,10 +290,13 @@ class NegationReader:
             or self._of_constituents.member.fullmatch(between) is not None
         )
 
-    def _is_overlapped(self, span: Span, text: str, fronts: Iterable[tuple[int, int]], behinds: Iterable[tuple[int, int]]) -> bool:
-        """Whether a denial and a mention share a word: ``not suitable`` and ``for jewellery``, 首饰用 and 用途除外."""
-        both = [(span.start, end) for start, end in fronts if start < span.start < end < span.end]
-        both += [(start, span.end) for start, end in behinds if span.start < start < span.end < end]
+    def _is_overlapped(self, span: Span, text: str, fronts: Sequence[tuple[int, int]], behinds: Sequence[tuple[int, int]]) -> bool:
+        """Whether a denial and a mention share a word: ``not suitable`` and ``for jewellery``, 首饰用 and 用途除外.
+
+        Denials in front come as (end, start), those behind as (start, end), both sorted.
+        """
+        both = [(span.start, end) for end, start in _within(fronts, span) if start < span.start]
+        both += [(start, span.end) for start, end in _within(behinds, span) if span.end < end]
         return any(text[start:end].strip() in self._shared for start, end in both)
 
     @cached_property
@@ -301,6 +305,11 @@ class NegationReader:
 
     def _joined(self, span: Span, denied: Iterable[Span], text: str) -> bool:
         return any(d.end <= span.start and self._patterns.joint.fullmatch(text[d.end : span.start]) for d in denied)
+
+
+def _within(places: Sequence[tuple[int, int]], span: Span) -> Sequence[tuple[int, int]]:
+    """Those of some sorted pairs whose first place lies inside a span."""
+    return places[bisect_right(places, (span.start, math.inf)) : bisect_left(places, (span.end, -1))]
 
 
 def _behind_a_word(text: str, place: int) -> int:
