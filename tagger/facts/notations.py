@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from tagger.facts.compositions import CompositionReader
 from tagger.facts.cues import Cues
-from tagger.facts.figures import Figure
+from tagger.facts.figures import Figure, in_base
 from tagger.facts.numbers import Number
 from tagger.facts.units import UnitFinder
 from tagger.facts.words import any_of
@@ -48,10 +48,12 @@ class NotationReader:
         self._nines = re.compile(r"(?<![A-Za-z0-9.])([2-9])N(5?)(?![A-Za-z0-9])")
         pack = quantities.pack
         self._pack = pack
+        self._charge = next(k.dimension for k in quantities.kind if k.name == pack.charge)
         series, parallel = (any_of(words, spaced=True) for words in (pack.series, pack.parallel))
         self._in_series = re.compile(
             rf"(?<![a-z0-9.])(\d{{1,3}})\s?{series}(?:\s?[x×*/-]?\s?(\d{{1,3}})\s?{parallel}(?![a-z0-9])|(?=[\s,;)(]|$))"
         )
+        self._joined = re.compile(rf"(?<![a-z0-9.])(\d{{1,3}}){series}(?:(\d{{1,3}}){parallel})?(\d{{1,4}}(?:\.\d{{1,3}})?)(?![.\d])")
 
     def read(self, clean: CleanText) -> list[Figure]:
         """Figures of all notations of one text."""
@@ -143,9 +145,18 @@ class NotationReader:
                 yield Figure(start, start + len(grade.group()), value, value, "percent")
 
     def _read_cells(self, clean: CleanText) -> Iterator[Figure]:
-        """``10S4P``: ten cells in series, four strings in parallel."""
+        """``10S4P``: ten cells in series, four strings in parallel; their charge may be joined to them, as in ``6S27Ah``."""
         for match in self._in_series.finditer(clean.folded):
-            for group, kind in ((1, self._pack.series_kind), (2, self._pack.parallel_kind)):
-                if match.group(group):
-                    count = float(match.group(group))
-                    yield Figure(match.start(group), match.end(group), count, count, "count", kind=kind)
+            yield from self._counts(match)
+        for match in self._joined.finditer(clean.folded):
+            unit = self._finder.behind(clean, match.end())
+            if unit and unit.dimension == self._charge:
+                yield from self._counts(match)
+                charge = in_base(float(match.group(3)), unit.unit)
+                yield Figure(match.start(3), unit.end, charge, charge, unit.dimension)
+
+    def _counts(self, match: re.Match[str]) -> Iterator[Figure]:
+        for group, kind in ((1, self._pack.series_kind), (2, self._pack.parallel_kind)):
+            if match.group(group):
+                count = float(match.group(group))
+                yield Figure(match.start(group), match.end(group), count, count, "count", kind=kind)

@@ -140,5 +140,6 @@ class PackReader:
         if places[name] < 0:
             return ""
         most = next((m for word, m in self._pack.most_charge.items() if left.startswith(word, places[name])), math.inf)
-        is_charge = q.dimension == self._kinds[self._pack.charge].dimension
-        return "pack" if is_charge and q.low > most else name
+        if q.dimension != self._kinds[self._pack.charge].dimension:
+            most *= self._pack.cell_voltage[1]  # an energy
+        return "pack" if q.low > most else name

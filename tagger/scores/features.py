@@ -170,8 +170,10 @@ class Vocabulary:
     @classmethod
     def fit(cls, found: Ngrams, least: int, most: int) -> Vocabulary:
         """Keep n-grams that occur in at least ``least`` texts, the ``most`` frequent of them."""
-        pairs = np.unique((found.rows.astype(np.uint64) << np.uint64(32)) | found.hashes.astype(np.uint64))
-        hashes, counts = np.unique((pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32), return_counts=True)
+        cells = np.sort((found.hashes.astype(np.uint64) << np.uint64(32)) | found.rows.astype(np.uint64))
+        once_a_text = (cells[_firsts(cells)] >> np.uint64(32)).astype(np.uint32)
+        starts = np.flatnonzero(_firsts(once_a_text))
+        hashes, counts = once_a_text[starts], np.diff(starts, append=len(once_a_text))
         keep = counts >= least
         hashes, counts = hashes[keep], counts[keep]
         if len(hashes) > most:
@@ -238,7 +240,7 @@ def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
     familiar = np.bincount(found.rows[found.basic & known], minlength=found.texts) / np.maximum(total, 1)
     width = max(len(vocabulary), 1)
     cells = np.sort(found.rows[known] * width + at[known])
-    cells = cells[np.append(True, cells[1:] != cells[:-1])[: len(cells)]]  # np.unique takes several times as long
+    cells = cells[_firsts(cells)]
     rows, columns = cells // width, cells % width
     data = vocabulary.idf[columns]
     part = 2 * rows + (vocabulary.hashes[columns] & _HEAD)
@@ -246,6 +248,11 @@ def weigh(found: Ngrams, vocabulary: Vocabulary) -> Matrix:
     data = (data / np.maximum(norm, 1e-12)[part]).astype(np.float32)
     ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=found.texts))]).astype(np.int64)
     return Matrix(data, columns, ends, width, familiar)
+
+
+def _firsts(cells: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of some sorted values differ from the one before; with a sort np.unique takes several times as long."""
+    return np.append(True, cells[1:] != cells[:-1])[: len(cells)]
 
 
 def flags(facts: Facts, marks: frozenset[str] = frozenset()) -> set[str]:
