@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.collection import no_collection
 from tagger.decisions.clauses import ClauseJudge, Judged
 from tagger.decisions.decide import Context, decide
 from tagger.errors import UsageError
@@ -42,9 +43,10 @@ class Corpus:
     @classmethod
     def of(cls, examples: Sequence[Example], book: Rulebook) -> Corpus:
         """Read labelled rows."""
-        facts = FactReader(book).read([Row(e.id, e.text) for e in examples])
-        judge = ClauseJudge(book)
-        judged = [judge.judge(f) for f in facts]
+        with no_collection():
+            facts = FactReader(book).read([Row(e.id, e.text) for e in examples])
+            judge = ClauseJudge(book)
+            judged = [judge.judge(f) for f in facts]
         truth = np.array([book.labels.index(e.category) for e in examples])
         return cls(examples, facts, judged, ngrams(facts), [flags(f, j.marks) for f, j in zip(facts, judged, strict=True)], truth)
 
