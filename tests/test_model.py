@@ -17,7 +17,7 @@ from tagger.errors import ModelError, TrainingDataError
 from tagger.facts.reader import FactReader
 from tagger.learning.calibration import Corpus, fit_calibration
 from tagger.learning.dataset import FIELDS, read_examples
-from tagger.learning.linear import LinearRecipe, fit_both, fit_linear, matrix
+from tagger.learning.linear import LinearRecipe, fit_linear, fit_one, matrix
 from tagger.learning.training import Recipe, to_model, train
 from tagger.pipeline import Tagger
 from tagger.records import Row
@@ -55,17 +55,18 @@ def test_arrays_answer_as_the_fitted_classifier_does(small_data: Path, book: Rul
     assert [s.best for s in corpus.scores(model)] == [book.labels[i] for i in expected.argmax(axis=1)]
 
 
-def test_the_second_classifier_hears_the_wording_alone() -> None:
+def test_rare_features_are_learned_as_soon_as_common_ones() -> None:
     from scipy.sparse import csr_matrix
 
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 3, 300)
-    words, flags = (np.eye(3)[truth] + rng.normal(0, noise, (300, 3)) for noise in (0.5, 0.1))  # flags know the rows better
-    x = csr_matrix(np.hstack([words, flags]).astype(np.float32))
-    full, wording = fit_both(x, truth, np.ones(300), np.arange(6) < 3, SMALL.linear)
-    assert np.diag(full.weights[3:]).min() > np.diag(full.weights[:3]).max() > 0
-    assert np.diag(wording.weights[:3]).min() > 0
-    assert not wording.weights[3:].any()
+    truth = np.arange(600) % 3
+    noise = np.random.default_rng(0).normal(0, 0.5, (600, 3))
+    of_few = np.eye(3)[truth] * (np.arange(600) < 12)[:, None]
+    x = csr_matrix(np.hstack([np.eye(3)[truth] + noise, of_few]).astype(np.float32))
+    few_steps = replace(SMALL.linear, iterations=3, inverse_regularisation=1e9)
+    for least, pace in ((4e-6, (0.5, 2.0)), (1e6, (0.0, 0.2))):  # evened out, and not
+        fitted = fit_one(x, truth, np.ones(600), replace(few_steps, least_mean_square=least))
+        own = np.diagonal(fitted.weights.reshape(2, 3, 3), 0, 1, 2)
+        assert pace[0] < own[1].mean() / own[0].mean() < pace[1]
 
 
 @pytest.mark.slow

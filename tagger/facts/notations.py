@@ -53,7 +53,9 @@ class NotationReader:
         self._in_series = re.compile(
             rf"(?<![a-z0-9.])(\d{{1,3}})\s?{series}(?:\s?[x×*/-]?\s?(\d{{1,3}})\s?{parallel}(?![a-z0-9])|(?=[\s,;)(]|$))"
         )
-        self._joined = re.compile(rf"(?<![a-z0-9.])(\d{{1,3}}){series}(?:(\d{{1,3}}){parallel})?(\d{{1,4}}(?:\.\d{{1,3}})?)(?![.\d])")
+        self._joined = re.compile(
+            rf"(?<![a-z0-9.])(\d{{1,3}}){series}(?:(\d{{1,3}}){parallel})?(\d{{1,4}}(?:\.\d{{1,3}})?)(?![.\d])"
+        )
 
     def read(self, clean: CleanText) -> list[Figure]:
         """Figures of all notations of one text."""
