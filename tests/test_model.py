@@ -17,7 +17,8 @@ from tagger.errors import ModelError, TrainingDataError
 from tagger.facts.reader import FactReader
 from tagger.learning.calibration import Corpus, fit_calibration
 from tagger.learning.dataset import FIELDS, read_examples
-from tagger.learning.linear import LinearRecipe, fit_linear, fit_one, matrix
+from tagger.learning.evened import EvenedRecipe, fit_evened
+from tagger.learning.linear import LinearRecipe, fit_linear, matrix
 from tagger.learning.training import Recipe, to_model, train
 from tagger.pipeline import Tagger
 from tagger.records import Row
@@ -27,7 +28,7 @@ from tagger.scores.classifier import softmax
 
 from .conftest import Result
 
-SMALL = Recipe(LinearRecipe(iterations=60, most_ngrams=20_000))
+SMALL = Recipe(LinearRecipe(most_ngrams=20_000))
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +63,9 @@ def test_rare_features_are_learned_as_soon_as_common_ones() -> None:
     noise = np.random.default_rng(0).normal(0, 0.5, (600, 3))
     of_few = np.eye(3)[truth] * (np.arange(600) < 12)[:, None]
     x = csr_matrix(np.hstack([np.eye(3)[truth] + noise, of_few]).astype(np.float32))
-    few_steps = replace(SMALL.linear, iterations=3, inverse_regularisation=1e9)
+    few_steps = EvenedRecipe(iterations=3, inverse_regularisation=1e9)
     for least, pace in ((4e-6, (0.5, 2.0)), (1e6, (0.0, 0.2))):  # evened out, and not
-        fitted = fit_one(x, truth, np.ones(600), replace(few_steps, least_mean_square=least))
+        fitted = fit_evened(x, truth, np.ones(600), replace(few_steps, least_mean_square=least))
         own = np.diagonal(fitted.weights.reshape(2, 3, 3), 0, 1, 2)
         assert pace[0] < own[1].mean() / own[0].mean() < pace[1]
 

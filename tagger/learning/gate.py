@@ -122,7 +122,7 @@ def _fit(column: Column, everyday: Mask, strong: Mask, settings: GateSettings) -
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    x = _matrix(column)
+    x = _matrix(column).astype(np.float32)
     texts_with = np.asarray((x > 0).sum(axis=0)).ravel()
     used = np.flatnonzero(texts_with >= _LEAST_TEXTS)
     classifier = LogisticRegression(C=_REGULARISATION, max_iter=_ITERATIONS, class_weight="balanced", tol=1e-4)

@@ -1,22 +1,20 @@
 """Fit the linear model: a multinomial logistic regression over the wording, the head of the text, and flags of facts and clauses.
 
-Its features are evened out first: each is divided by the root of its mean square, so that what every text has and what few have
-are learned at the same pace, and the fit ends after a few dozen steps. More steps fit the flags more closely than they deserve:
-the words of the rulebook were written with the training rows in view, so the flags know these rows better than any others.
+More steps of the fit would know the flags too well: the words of the rulebook were written with the training rows in view.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagger.learning.calibration import Corpus
+from tagger.learning.evened import EvenedRecipe, Linear, fit_evened
 from tagger.learning.folds import Fold, fit_apart
 from tagger.scores.features import Matrix, Vocabulary, flag_matrix, weigh
 
@@ -32,22 +30,8 @@ class LinearRecipe:
     most_ngrams: int = 300_000
     flag_least: int = 3
     flag_value: float = 0.07
-    inverse_regularisation: float = 0.1  # of evened weights
-    least_mean_square: float = 4e-6  # features that are rarer than this are not evened further: they would be too loud
     source_weight: float = 3.0  # a row with the facts of a real page counts as so many others
-    iterations: int = 25  # and no more: see above
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """Weights of features, one row a feature and one column a label, and intercepts."""
-
-    weights: NDArray[np.float64]
-    intercept: NDArray[np.float64]
-
-    def logits(self, x: csr_matrix) -> NDArray[np.float64]:
-        """Logits of some rows, rows x labels."""
-        return np.asarray(x @ self.weights + self.intercept)
+    fit: EvenedRecipe = field(default_factory=EvenedRecipe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,53 +67,13 @@ def fit_linear(corpus: Corpus, folds: Sequence[Fold], recipe: LinearRecipe) -> t
     truth, weights = corpus.truth, corpus.weights(recipe.source_weight)
 
     def fit(rows: NDArray[np.int64]) -> Linear:
-        return fit_one(x[rows], truth[rows], weights[rows], recipe)
+        return fit_evened(x[rows], truth[rows], weights[rows], recipe.fit)
 
     of_folds, whole = fit_apart(fit, folds, len(truth))
     logits = np.zeros((len(truth), whole.weights.shape[1]))
     for (_, held), linear in zip(folds, of_folds, strict=True):
         logits[held] = linear.logits(x[held])
     return Fitted(vocabulary, names, whole), logits
-
-
-def fit_one(x: csr_matrix, truth: NDArray[np.int64], weights: NDArray[np.float64], recipe: LinearRecipe) -> Linear:
-    """Fit on some rows.
-
-    Parameters
-    ----------
-    x : csr_matrix, rows x features
-    truth : array of int64
-        The number of each row's label.
-    weights : array of float64
-        How often each row counts.
-    recipe : LinearRecipe
-    """
-    from scipy.sparse import diags
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    scale = evening(x, weights, recipe.least_mean_square)
-    classifier = LogisticRegression(C=recipe.inverse_regularisation, max_iter=recipe.iterations, class_weight="balanced", tol=1e-9)
-    with threadpool_limits(limits=1), warnings.catch_warnings():  # one thread: sums in one order, so the same bits
-        warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps and no more is what is wanted
-        classifier.fit((x @ diags(scale)).tocsr(), truth, sample_weight=weights)
-    return Linear(classifier.coef_.T * scale[:, None].astype(np.float64), classifier.intercept_.astype(np.float64))
-
-
-def evening(x: csr_matrix, weights: NDArray[np.float64], least: float) -> NDArray[np.float32]:
-    """What each feature is multiplied by, so that common and rare ones are about as large on the whole.
-
-    Examples
-    --------
-    >>> from scipy.sparse import csr_matrix
-    >>> x = csr_matrix([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
-    >>> evening(x, np.ones(4), 0.0).tolist(), evening(x, np.ones(4), 3.75).tolist()[1]
-    ([1.0, 2.0], 0.5)
-    """
-    squares = x.copy()
-    squares.data = squares.data.astype(np.float64) ** 2
-    return np.asarray(1.0 / np.sqrt(squares.T @ (weights / weights.sum()) + least), dtype=np.float32)
 
 
 def flag_names(corpus: Corpus, least: int) -> tuple[str, ...]:

@@ -22,10 +22,10 @@ class NetworkRecipe:
 
     networks: int = 2  # from different beginnings, averaged
     hidden: int = 128
-    decay: float = 0.1
+    decay: float = 0.01
     epochs: int = 8
-    step: float = 2e-3
-    rows_at_once: int = 128
+    step: float = 4e-3
+    rows_at_once: int = 512
     share: float = 0.5  # of the networks in what they and the linear model say together
 
 
@@ -41,7 +41,9 @@ def fit_networks(inputs: NDArray[np.float64], flags: csr_matrix, truth: NDArray[
         The number of each row's label. Of two labels the networks have one output, the log-odds of the second.
     recipe : NetworkRecipe
     """
-    x = np.hstack([inputs.astype(np.float32), flags.toarray()])
+    from scipy.sparse import csr_matrix, hstack
+
+    x = hstack([csr_matrix(inputs.astype(np.float32)), flags], format="csr")
     return together([_as_network(_fit(x, truth, recipe, seed), inputs.shape[1], recipe.share) for seed in range(recipe.networks)])
 
 
@@ -50,7 +52,7 @@ def over(network: Network, scale: NDArray[np.float64]) -> Network:
     return replace(network, input_weights=(network.input_weights * scale[:, None]).astype(np.float32))
 
 
-def _fit(x: NDArray[np.float32], truth: NDArray[np.int64], recipe: NetworkRecipe, seed: int) -> MLPClassifier:
+def _fit(x: csr_matrix, truth: NDArray[np.int64], recipe: NetworkRecipe, seed: int) -> MLPClassifier:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
     from threadpoolctl import threadpool_limits

@@ -161,11 +161,10 @@ def to_model(fitted: Fitted, labels: Sequence[str], recipe: LinearRecipe) -> Mod
 
 def _folds(corpus: Corpus) -> list[Fold]:
     """Rows to fit on and rows to score, those of one group together."""
-    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.model_selection import GroupKFold
 
-    groups = [e.group for e in corpus.examples]
-    splits = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(np.zeros(len(corpus.truth)), corpus.truth, groups)
-    return list(splits)
+    _, groups = np.unique([e.group for e in corpus.examples], return_inverse=True)
+    return list(GroupKFold(FOLDS, shuffle=True, random_state=0).split(groups, groups=groups))
 
 
 def measure(
