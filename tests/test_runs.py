@@ -305,7 +305,7 @@ CALL = ("--text", "name", "--id", "sku", "--as-of", DAY)
         (lambda p: None, ("--text", "name", "--as-of", DAY), "an option of the command (id) changed"),
         (lambda p: None, (*CALL[:-1], "2026-01-01"), "the day for the legal status (2026-11-21 -> 2026-01-01) changed"),
         (lambda p: None, (*CALL, "--assumptions", "ASSUMPTIONS"), "the standing assumptions (none -> assumptions-"),
-        (lambda p: None, (*CALL, "--max-miss-rate", "0.05"), "the promise (--max-miss-rate) (0.018 -> 0.05) changed"),
+        (lambda p: None, (*CALL, "--max-miss-rate", "0.05"), "the promise (--max-miss-rate) (0.02 -> 0.05) changed"),
     ],
     ids=["input", "option", "day", "assumptions", "promise"],
 )
