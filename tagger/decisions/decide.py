@@ -110,9 +110,10 @@ def _verdict(facts: Facts, scores: Scores, judged: Judged, context: Context) -> 
     if facts.fault:
         questions = (_READABLE, *verdict.questions)
         return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNREADABLE,), questions, facts.fault)
-    cleared = verdict.outcome in (Outcome.UNRELATED, Outcome.NOT_CONTROLLED)
-    unnamed = cleared and context.names_nothing(facts)
-    if unnamed or (cleared and _unfamiliar(facts, scores, context.settings)):
+    # doubt alone, with nothing that the text says behind it, has the same cause: the person should hear it
+    guessed = verdict.outcome in (Outcome.UNRELATED, Outcome.NOT_CONTROLLED) or verdict.reasons == (Reason.LOW_CONFIDENCE,)
+    unnamed = guessed and context.names_nothing(facts)
+    if unnamed or (guessed and _unfamiliar(facts, scores, context.settings)):
         ask = Question("What is this article, in plain words?", "请用文字说明这是什么商品？")
         note = "no word of the text names a thing" if unnamed else ""
         return _Verdict(Outcome.REVIEW, verdict.category, verdict.shown, (Reason.UNFAMILIAR_TEXT,), (ask,), note)
