@@ -122,6 +122,10 @@ class Rulebook:
         return {**{alias: c for c in self.clauses for alias in c.aliases}, **index}
 
     @cached_property
+    def _announcement_of(self) -> dict[str, Announcement]:
+        return {a.id: a for a in self.announcements}
+
+    @cached_property
     def kinds(self) -> dict[str, Kind]:
         """Kinds of figures by name."""
         return {k.name: k for k in self.quantities.kind}
@@ -155,7 +159,7 @@ class Rulebook:
 
     def announcement(self, id: str) -> Announcement:
         """Return the announcement with this id, such as ``2025-58``."""
-        found = next((a for a in self.announcements if a.id == id), None)
+        found = self._announcement_of.get(id)
         if found is None:
             raise RulebookError(f"no announcement {id} in the rulebook; known: {', '.join(a.id for a in self.announcements)}")
         return found

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tagger.learning.calibration import Corpus
 from tagger.learning.evened import EvenedRecipe, Linear, fit_evened
 from tagger.learning.folds import Fold, fit_apart
-from tagger.scores.features import Matrix, Vocabulary, flag_matrix, weigh
+from tagger.scores.features import Matrix, Vocabulary, flag_matrix, flag_positions, weigh
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -87,7 +87,7 @@ def matrix(corpus: Corpus, vocabulary: Vocabulary, names: Sequence[str], flag_va
     from scipy.sparse import hstack
 
     text = as_csr(weigh(corpus.ngrams, vocabulary))
-    marks = as_csr(flag_matrix(corpus.flags, names, flag_value))
+    marks = as_csr(flag_matrix(corpus.flags, flag_positions(names), flag_value))
     return cast("csr_matrix", hstack([text, marks], format="csr"))
 
 

@@ -13,7 +13,7 @@ from tagger.learning.calibration import Corpus, fit_calibration
 from tagger.learning.folds import Fold, fit_apart
 from tagger.learning.linear import as_csr
 from tagger.learning.networks import NetworkRecipe, fit_networks, over
-from tagger.scores.features import Matrix, flag_matrix
+from tagger.scores.features import Matrix, flag_matrix, flag_positions
 from tagger.scores.network import Stack
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Rows:
         """The rows of a corpus with their held-out logits."""
         weights = corpus.weights(source_weight)
         temperature, _ = fit_calibration(logits, corpus.truth, weights)
-        flags = as_csr(flag_matrix(corpus.flags, names, 1.0))
+        flags = as_csr(flag_matrix(corpus.flags, flag_positions(names), 1.0))
         return cls(logits, temperature, flags, corpus.truth, np.rint(weights).astype(np.int64))
 
     def repeated(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:

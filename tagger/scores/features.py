@@ -9,9 +9,9 @@ from training) says which ones count. Training and inference call the same funct
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,7 @@ def _character_ngrams(codes: NDArray[np.uint64], rows: Rows) -> tuple[Rows, Hash
     codes = np.where(is_digit, np.uint64(ord("0")), codes)
     is_wide = codes >= _FIRST_WIDE
     padded = np.concatenate([codes, np.zeros(LONGEST_NGRAM, dtype=np.uint64)])
-    left = np.searchsorted(rows, rows, side="right") - np.arange(len(rows))  # characters of the text from each one on
+    left = np.cumsum(np.bincount(rows))[rows] - np.arange(len(rows))  # characters of the text from each one on
     values = np.empty((LONGEST_NGRAM, len(codes)), dtype=np.uint64)
     values[0] = codes
     for n in range(1, LONGEST_NGRAM):
@@ -265,18 +265,17 @@ def flags(facts: Facts, marks: frozenset[str] = frozenset()) -> set[str]:
     return found | marks | ({"no_term"} if not concepts else set()) | ({"no_figure"} if not dimensions else set())
 
 
-@lru_cache(maxsize=4)
-def _positions(names: tuple[str, ...]) -> dict[str, int]:
+def flag_positions(names: Sequence[str]) -> dict[str, int]:
+    """The column of each flag."""
     return {name: i for i, name in enumerate(names)}
 
 
-def flag_matrix(found: Sequence[set[str]], names: Sequence[str], value: float) -> Matrix:
+def flag_matrix(found: Sequence[set[str]], position: Mapping[str, int], value: float) -> Matrix:
     """Flags of a column as a sparse matrix with one column a name; names that training did not see are left out."""
-    position = _positions(tuple(names))
     columns = [sorted(position[name] for name in row if name in position) for row in found]
     ends = np.concatenate([[0], np.cumsum([len(c) for c in columns])]).astype(np.int64)
     flat = np.fromiter((c for row in columns for c in row), dtype=np.int64, count=int(ends[-1]))
-    return Matrix(np.full(len(flat), value, dtype=np.float32), flat, ends, len(names), np.zeros(len(columns)))
+    return Matrix(np.full(len(flat), value, dtype=np.float32), flat, ends, len(position), np.zeros(len(columns)))
 
 
 def times(matrix: Matrix, weights: NDArray[np.float32]) -> NDArray[np.float64]:
