@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
 from tagger.cache import keep, recall
+from tagger.collection import no_collection
 from tagger.errors import RulebookError
 from tagger.law import (
     AlternativeWords,
@@ -291,6 +292,7 @@ def _validated(root: Path, found: Mapping[str, str]) -> Rulebook:
     return book
 
 
+@no_collection()
 def _terms(reader: _Reader) -> tuple[LexiconTerm, ...]:
     return tuple(t for p in sorted((reader.root / "lexicon").glob("*.csv")) for t in reader.lexicon(p))
 
@@ -385,16 +387,17 @@ class _Reader:
         if not numbered or next(csv.reader([numbered[0][1]])) != LEXICON_COLUMNS:
             self.faults.append(f"{name}: first row must be {','.join(LEXICON_COLUMNS)}")
             return []
-        terms = []
+        terms: list[LexiconTerm] = []
+        category, sound = path.stem, _Sound()
         for number, line in numbered[1:]:
-            cells = next(csv.reader([line]))
-            fault = _lexicon_fault(cells)
+            cells = next(csv.reader([line])) if '"' in line else line.split(",")
+            fault = sound.fault(cells)
             if fault:
                 self.faults.append(f"{name}: line {number}: {fault}")
                 continue
             concept, lang, pattern, match, note = cells
             terms += [
-                LexiconTerm(concept=concept, lang=lang, term=term, match=match, category=path.stem, note=note)
+                LexiconTerm(concept=concept, lang=lang, term=term, match=match, category=category, note=note)
                 for term in spelled_out(pattern)
             ]
         return terms
@@ -417,17 +420,35 @@ def spelled_out(pattern: str) -> list[str]:
     return ["".join(choice) for choice in product(*choices)]
 
 
-def _lexicon_fault(cells: list[str]) -> str:
-    """What is wrong with one lexicon row; empty where nothing is."""
-    if len(cells) != len(LEXICON_COLUMNS):
-        return f"{len(cells)} cells, expected {len(LEXICON_COLUMNS)} (quote a term that holds a comma)"
-    concept, lang, term, match, _ = cells
+class _Sound:
+    """Checks the rows of a lexicon; a concept, a language and a match that stood together before are not looked at again."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str, str]] = set()
+
+    def fault(self, cells: list[str]) -> str:
+        """What is wrong with one row; empty where nothing is."""
+        if len(cells) != len(LEXICON_COLUMNS):
+            return f"{len(cells)} cells, expected {len(LEXICON_COLUMNS)} (quote a term that holds a comma)"
+        concept, lang, term, match, _ = cells
+        if (concept, lang, match) not in self._known:
+            if fault := _naming_fault(concept, lang, match):
+                return fault
+            self._known.add((concept, lang, match))
+        return _term_fault(term)
+
+
+def _naming_fault(concept: str, lang: str, match: str) -> str:
     if not concept.isidentifier() or concept != concept.lower():
         return f"concept {concept!r} is not a snake_case name"
     if lang not in LANGUAGES:
         return f"lang {lang!r} is none of {', '.join(LANGUAGES)}"
-    if match not in MATCHES:
-        return f"match {match!r} is none of {', '.join(MATCHES)}"
+    return "" if match in MATCHES else f"match {match!r} is none of {', '.join(MATCHES)}"
+
+
+def _term_fault(term: str) -> str:
+    if "{" not in term and "}" not in term:
+        return "" if term.strip() else "term is empty"
     if set("{}") & set(_CHOICE.sub("", term)):
         return f"term {term!r} has a brace without its other one"
     return "" if all(spelled.strip() for spelled in spelled_out(term)) else "term is empty"

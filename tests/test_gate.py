@@ -23,6 +23,7 @@ from tagger.records import TAG_COLUMNS, Decision, Row, tag_columns
 from tagger.rulebook import Rulebook
 from tagger.scores.gate import fold, read_column, words_of
 from tagger.scores.strong import StrongRows
+from tagger.scores.unnamed import nothing_but
 
 from .conftest import DAY, Result
 
@@ -125,6 +126,18 @@ def test_a_column_does_not_change_an_answer(tagger: Tagger, column: list[str], d
     assert whole == [tagger.settles([text])[0] for text in column]
     cut = data.draw(st.integers(0, len(column)))
     assert whole == tagger.settles(column[:cut]) + tagger.settles(column[cut:])
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_text_that_names_nothing_is_never_passed_over(book: Rulebook, data: st.DataObject) -> None:
+    words = st.sampled_from([*book.unnamed.words, "12", "x", "-", "(2)", "no. 7", "cable", "金", "ab"])
+    joints = st.sampled_from([" ", ", ", "-", "/", ""])
+    pieces = data.draw(st.lists(st.lists(st.tuples(words, joints), max_size=5), max_size=6))
+    folded = [fold(normalise("".join(map("".join, piece))).text) for piece in pieces]
+    reader = nothing_but(book.unnamed.words)
+    may_fit = reader.may_fit(words_of(read_column(folded)), len(folded)).tolist()
+    assert not [text for may, text in zip(may_fit, folded, strict=True) if reader.fits(text.strip()) and not may]
 
 
 @given(st.lists(st.text(max_size=60), max_size=40))

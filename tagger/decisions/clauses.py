@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise, product
 
 from tagger.decisions.alternatives import Alternatives, Joints
@@ -43,14 +44,19 @@ class Judged:
     marks: frozenset[str] = frozenset()  # flags for the classifier: what the rulebook says, by category
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Said:
-    """Terms that the text states, and terms that it denies, by concept; places of terms and figures, sorted, and of each "or"."""
+    """Terms that the text states, and terms that it denies, by concept; places of terms and figures, and of each "or"."""
 
     terms: Terms
     denied: Terms
-    spans: Sequence[Span]
+    facts: Facts
     joints: Joints
+
+    @cached_property
+    def spans(self) -> Sequence[Span]:
+        """Places of terms and figures, sorted; few texts ask for them."""
+        return sorted({*(t.span for t in self.facts.terms), *(q.span for q in self.facts.quantities)})
 
     def is_open(self, concepts: Iterable[str], same: Iterable[str]) -> bool:
         """Whether each mention of some concepts is one side of an "or", with none of the ``same`` on the other side."""
@@ -167,8 +173,7 @@ class ClauseJudge:
             for name in {f"{FIGURE}{q.kind}", f"{FIGURE}{q.dimension}"} & self._used:
                 if q.high > 0 and not q.assumed:  # "Ho: 0" states no holmium
                     terms[name].append(Term(name, q.span))
-        spans = sorted({*(t.span for t in facts.terms), *(q.span for q in facts.quantities)})
-        return _Said(terms, denied, spans, self._alternatives.of(facts.clean.original))
+        return _Said(terms, denied, facts, self._alternatives.of(facts.clean.original))
 
     def _marks(self, results: Iterable[ClauseResult], unlisted: Iterable[Unlisted], spoken: Iterable[str]) -> frozenset[str]:
         """What the rulebook says of a text, by category: features of the classifier that hold in every language."""

@@ -127,10 +127,12 @@ def _unreadable(fault: str) -> _Verdict:
 def _unfamiliar(facts: Facts, scores: Scores, settings: DecisionSettings) -> bool:
     """Whether the text is of a script or of words that the model was not trained on."""
     text = facts.clean.text[:500]
+    if text.isascii():
+        return text.lower() == text.upper() or scores.familiar_share < settings.familiar_share
     letters = [c for c in text if c.isalpha()]
     if not letters:
         return True
-    known = len(letters) if text.isascii() else sum(map(_is_of_known_script, letters))
+    known = sum(map(_is_of_known_script, letters))
     return known / len(letters) < settings.familiar_script_share or scores.familiar_share < settings.familiar_share
 
 

@@ -20,7 +20,8 @@ from typing import Any
 
 from Stemmer import Stemmer
 
-from tagger.facts.text import normalise
+from tagger.collection import no_collection
+from tagger.facts.text import plain_words
 from tagger.law import LexiconTerm
 from tagger.records import CleanText, Term
 
@@ -29,6 +30,7 @@ TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\w\s]|\s+|_")
 _Hit = tuple[int, int, str, str]  # first and last character, concept, kind of match
 GLUE = "\x1f"  # between the tokens of a term in a dictionary key; no text holds it after normalising
 JOINTS = str.maketrans("-_/\n", "    ")
+_REMEMBERED = 1024  # texts
 _ODD_SPACE = re.compile(r"^\s|\s{2}|[^\S ]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _INSIDE_A_WORD = re.compile("[\u30a1-\u30ff]{2}|[\uac00-\ud7af]{2}")  # Katakana and Hangul are words, a Han character may be one
@@ -47,7 +49,8 @@ def stem(word: str) -> str:
         return word
     if _CYRILLIC.search(word):
         return str(Stemmer("russian", 0).stemWord(word))  # one of its own: a stemmer must not serve two threads
-    word = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+    if not word.isascii():
+        word = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
     if word.endswith("ies") and len(word) > 4:
         word = word[:-3] + "y"
     elif word.endswith(("sses", "xes", "ches", "shes", "zes")):
@@ -70,7 +73,9 @@ def tokens(text: str) -> tuple[list[str], list[int]]:
     ['3', '.', '6', 'V', '锂', '离', '子', 'cell', '18650', 'x', '2', 'H', '=', '42', '±', '3']
     """
     pieces = TOKEN.findall(text)
-    places = [0, *accumulate(map(len, pieces))]
+    places = accumulate(map(len, pieces), initial=0)
+    if not _ODD_SPACE.search(text):
+        return [p for p in pieces if p != " "], [at for p, at in zip(pieces, places, strict=False) if p != " "]
     words: list[str] = []
     starts: list[int] = []
     for piece, start in zip(pieces, places, strict=False):
@@ -118,19 +123,21 @@ class TermIndex:
         self.entries = entries
         self.places = {stem: n for n, stem in enumerate(stems)}
         self._branches = branches
-        self._read: list[Branch | None] = [None] * len(stems)
+        self.read: list[Branch | None] = [None] * len(stems)
 
     @classmethod
+    @no_collection()
     def of(cls, terms: Iterable[LexiconTerm]) -> TermIndex:
         """Index the terms of a lexicon."""
         numbers: dict[tuple[str, str, str], int] = {}
         branches: dict[str, Branch] = {}
-        for term in terms:
-            clean = normalise(term.term)
-            stems = [stem(word) for word in tokens(clean.folded.translate(JOINTS).strip())[0]]
+        given = list(terms)
+        for term, text in zip(given, plain_words(term.term for term in given), strict=True):
+            spaced = text.translate(JOINTS)
+            stems = list(map(stem, tokens(spaced.lower().strip())[0]))
             if not stems:
                 continue
-            spelling = clean.text.translate(JOINTS) if term.match == "exact" else ""
+            spelling = spaced if term.match == "exact" else ""
             number = numbers.setdefault((term.concept, term.match, spelling), len(numbers))
             known, longer = branches.setdefault(stems[0], ([], {}))
             if len(stems) > 1:
@@ -169,9 +176,9 @@ class TermIndex:
 
     def branch(self, place: int) -> Branch:
         """What the stem at a place begins."""
-        found = self._read[place]
+        found = self.read[place]
         if found is None:
-            found = self._read[place] = self._branches[place]
+            found = self.read[place] = self._branches[place]
         return found
 
     def phrases(self) -> Iterator[tuple[list[str], list[int]]]:
@@ -195,6 +202,7 @@ class TermMatcher:
 
     Examples
     --------
+    >>> from tagger.facts.text import normalise
     >>> from tagger.law import LexiconTerm
     >>> def term(concept, text, match="any"):
     ...     return LexiconTerm(concept=concept, lang="en", term=text, match=match, category="x")
@@ -207,11 +215,17 @@ class TermMatcher:
     def __init__(self, terms: Iterable[LexiconTerm] | TermIndex) -> None:
         self.index = index = terms if isinstance(terms, TermIndex) else TermIndex.of(terms)
         self._entries = index.entries
+        self._latest: dict[str, tuple[Term, ...]] = {}
 
     def find(self, clean: CleanText) -> tuple[Term, ...]:
-        """Terms of one text, in order of their place."""
-        hits = self._hits(clean)
-        return self._visible(clean, hits) if hits else ()
+        """Terms of one text, in order of their place; those of the latest texts are remembered, as the gate asks first."""
+        found = self._latest.get(clean.original)
+        if found is None:
+            if len(self._latest) >= _REMEMBERED:
+                self._latest.clear()
+            hits = self._hits(clean)
+            found = self._latest[clean.original] = self._visible(clean, hits) if hits else ()
+        return found
 
     def find_all(self, texts: Iterable[CleanText]) -> list[tuple[Term, ...]]:
         """Terms of each text."""
@@ -219,14 +233,10 @@ class TermMatcher:
 
     def _hits(self, clean: CleanText) -> list[_Hit]:
         joined = clean.folded.replace("-", " ").replace("_", " ").replace("/", " ").replace("\n", " ")
-        pieces = TOKEN.findall(joined)
-        odd = _ODD_SPACE.search(joined) is not None
-        words = tokens(joined)[0] if odd else [piece for piece in pieces if piece != " "]
+        words, starts = tokens(joined)
         found = self._phrases(list(map(stem, words)))
         if not found:
             return []
-        places = accumulate(map(len, pieces), initial=0)
-        starts = tokens(joined)[1] if odd else [place for piece, place in zip(pieces, places, strict=False) if piece != " "]
         hits: list[_Hit] = []
         for i, behind, numbers in found:
             first, last = starts[i], starts[behind - 1] + len(words[behind - 1])
@@ -239,11 +249,11 @@ class TermMatcher:
     def _phrases(self, stems: Sequence[str]) -> list[tuple[int, int, list[int]]]:
         """First token, the one behind the last, and the entries, of every run of stems that is a term."""
         found: list[tuple[int, int, list[int]]] = []
-        index = self.index
+        index, read = self.index, self.index.read
         for i, place in enumerate(map(index.places.get, stems)):
             if place is None:
                 continue
-            numbers, longer = index.branch(place)
+            numbers, longer = read[place] or index.branch(place)
             if numbers:
                 found.append((i, i + 1, numbers))
             if longer and i + 1 < len(stems) and (begun := longer.get(stems[i + 1])):

@@ -33,6 +33,7 @@ _WORD_BASE = np.uint64(0x9E3779B97F4A7C15)
 _TRIGRAM, _WORD, _PAIR = (np.uint32(n * 0x9E37) for n in (1, 2, 3))
 _CHARACTERS = 0x10000  # beyond them nothing is a letter of a language that the model knows
 _AWKWARD, _LETTER, _DIGIT, _WIDE, _OPENS, _CLOSES, _AND, _ENDS = (1 << i for i in range(8))
+_TAG, _ENTITY = _OPENS | _CLOSES, _AND | _ENDS  # what holds both signs of one may hold it
 _SCRIPTS = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "CYRILLIC", "GREEK", "MICRO", "OHM", "IDEOGRAPHIC")
 _FIRST_WIDE = 0x2E80
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
@@ -133,12 +134,12 @@ class Gate:
         """Score of each text, and the share of its trigrams that training has seen."""
         score = np.full(len(column.starts), self.intercept)
         grams = ngrams(column)
-        for family in (grams[:1], grams[1:]):
-            total = sum(_sums(self.weights[of.hashes], of.counts) for of in family)
-            score += total * self.unit / np.sqrt(np.maximum(sum(of.counts for of in family), 1))
-        trigrams = grams[0]
-        seen = _sums(self.weights[trigrams.hashes] != 0, trigrams.counts)
-        return score, seen / np.maximum(trigrams.counts, 1)
+        weights = [self.weights[of.hashes] for of in grams]
+        counts = [of.counts for of in grams]
+        for family in (slice(1), slice(1, None)):
+            total = sum(map(_sums, weights[family], counts[family]))
+            score += total * self.unit / np.sqrt(np.maximum(sum(counts[family]), 1))
+        return score, _sums(weights[0] != 0, counts[0]) / np.maximum(counts[0], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,8 @@ def _finish(value: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 def _sums(values: NDArray[Any], counts: Indices) -> Indices:
     """Sums of the values of each text."""
+    if len(counts) == 1:  # the calls for many take longer
+        return np.asarray(values.sum(dtype=np.int64, keepdims=True))
     until = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(values, dtype=np.int64)])[np.cumsum(counts)]
     return np.diff(until, prepend=0)
 
@@ -230,13 +233,12 @@ def _read(texts: Sequence[str]) -> tuple[Column, Mask]:
     ends = np.cumsum(lengths + 2)
     starts = ends - lengths - 2
 
-    def has(kind: int) -> Mask:
-        return np.asarray(np.logical_or.reduceat((kinds & kind) != 0, starts)) if len(starts) else np.zeros(0, dtype=np.bool_)
-
-    marked = (has(_OPENS) & has(_CLOSES)) | (has(_AND) & has(_ENDS))  # it may hold tags or entities
-    hard = (has(_AWKWARD) | marked) & (lengths <= LONGEST)
-    readable = ~hard & (lengths <= LONGEST) & has(_LETTER)
-    return Column(tables.folded[raw], starts, ends, np.asarray(readable), has(_DIGIT | _WIDE)), np.asarray(hard)
+    held = np.bitwise_or.reduceat(kinds, starts) if len(starts) else kinds  # the kinds of characters that each text has
+    marked = (held & _TAG == _TAG) | (held & _ENTITY == _ENTITY)
+    short = lengths <= LONGEST
+    hard = ((held & _AWKWARD != 0) | marked) & short
+    readable = ~hard & short & (held & _LETTER != 0)
+    return Column(tables.folded[raw], starts, ends, readable, held & (_DIGIT | _WIDE) != 0), hard
 
 
 def _spelled(codes: NDArray[np.uint32]) -> str:
@@ -283,6 +285,18 @@ class Words:
     ends: Indices
     rows: Indices
     hashes: NDArray[np.uint64]
+
+    @property
+    def of_letters(self) -> Mask:
+        """Which of them are neither numbers nor signs, nor one Latin letter."""
+        first = self.codes[self.starts]
+        single = (self.ends - self.starts == 1) & (first >= ord("a")) & (first <= ord("z"))
+        return np.asarray((_tables().kinds[first] & _LETTER != 0) & ~single)
+
+    @property
+    def of_digits(self) -> Mask:
+        """Which of them are numbers."""
+        return np.asarray(_tables().kinds[self.codes[self.starts]] & _DIGIT != 0)
 
     def texts(self, words: Indices) -> list[str]:
         """Some words, folded."""

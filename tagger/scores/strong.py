@@ -15,12 +15,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
 
 from tagger.cache import keep, recall
+from tagger.collection import no_collection
 from tagger.facts.reader import INDEX_FILES
 from tagger.facts.text import fold_words, normalise
 from tagger.facts.tokens import CJK, JOINTS, TermMatcher, stem, tokens
@@ -57,9 +58,10 @@ class PhraseScan:
 
     Examples
     --------
-    >>> from tagger.scores.gate import read_column
+    >>> from tagger.scores.gate import read_column, words_of
     >>> phrases = [(["mixing", "kettle"], "machine", "kettle"), (["石", "墨", "粉"], "powder", "graphite"), (["dy"], "metal", "Dy")]
-    >>> hits = PhraseScan.of(phrases).find(read_column(["Mixing-kettles", "石墨块 Dy", "kettle"]))
+    >>> words = words_of(read_column(["Mixing-kettles", "石墨块 Dy", "kettle"]))
+    >>> hits = PhraseScan.of(phrases).find(words, 3)
     >>> {group: rows.tolist() for group, rows in hits.groups.items()}
     {'machine': [True, False, False], 'metal': [False, True, False], 'powder': [False, False, False]}
     >>> sorted(hits.meanings(np.array([True, True, True])).items())
@@ -75,10 +77,12 @@ class PhraseScan:
         self._first = levels[0].places(np.arange(len(words) + 1))  # where each word stands with which a phrase begins
 
     @classmethod
+    @no_collection()
     def of(cls, phrases: Phrases) -> PhraseScan:
         """Gather phrases: the stems of each, the name of its group, and what it means."""
-        found = [(tuple(filter(None, (fold(s).strip() for s in stems)))[:_DEPTH], group, means) for stems, group, means in phrases]
-        words = sorted({w for stems, _, _ in found for w in stems})
+        folds = _Folded()
+        found = [(tuple(filter(None, map(folds.__getitem__, stems)))[:_DEPTH], group, means) for stems, group, means in phrases]
+        words = sorted(set(chain.from_iterable(stems for stems, _, _ in found)))
         number = {word: n for n, word in enumerate(words, 1)}
         steps: list[dict[int, int]] = [{} for _ in range(_DEPTH)]
         ends: list[dict[int, set[tuple[str, str]]]] = [defaultdict(set) for _ in range(_DEPTH)]
@@ -110,13 +114,13 @@ class PhraseScan:
         """The scan as plain JSON."""
         return ["\n".join(self._words), self._ends, [level.plain for level in self._levels]]
 
-    def find(self, column: Column) -> Hits:
-        """Rows that hold a phrase, group by group, and what each phrase means."""
-        words = words_of(column)
+    def find(self, words: Words, count: int) -> Hits:
+        """Rows of ``count`` that hold a phrase, group by group, and what each phrase means."""
         numbers, rows = self._numbers.of(words), words.rows
-        found = np.zeros(len(column.starts), dtype=np.uint64)
+        found = np.zeros(count, dtype=np.uint64)
         of_rows, of_ends = [], []
         places = self._first[numbers]
+        known = np.append(numbers > 0, False)  # a phrase goes on only where a word of one stands
         at = np.flatnonzero(places >= 0)
         begins, places = rows[at], places[at]
         for level, longer in zip_longest(self._levels, self._levels[1:]):
@@ -127,13 +131,21 @@ class PhraseScan:
             of_ends.append(ends[last])
             if longer is None:
                 break
-            inside = at + 1 < len(rows)
-            at, begins, nodes = at[inside] + 1, begins[inside], level.nodes[places][inside]
+            inside = np.flatnonzero(known[at + 1])
+            at, begins, nodes = at[inside] + 1, begins[inside], level.nodes[places[inside]]
             places = longer.places(nodes * (len(self._words) + 1) + numbers[at])
-            hit = (places >= 0) & (rows[at] == begins)
+            hit = np.flatnonzero((places >= 0) & (rows[at] == begins))
             at, begins, places = at[hit], begins[hit], places[hit]
         groups = {group: (found & np.uint64(1 << n)) != 0 for n, group in enumerate(self._groups)}
         return Hits(groups, np.concatenate(of_rows), np.concatenate(of_ends), self._ends)
+
+
+class _Folded(dict[str, str]):
+    """Stems as the column writes words; each is folded once."""
+
+    def __missing__(self, word: str) -> str:
+        found = self[word] = fold(word).strip()
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,12 +231,15 @@ class _Numbers:
         self._of_stems = numbers
         self._hashes = np.zeros(1 << _TABLE_BITS, dtype=np.uint64)
         self._numbers = np.zeros(1 << _TABLE_BITS, dtype=np.int32)
+        self._figures = words_of(read_column([word for word in numbers if word.isdecimal()])).hashes
 
     def of(self, words: Words) -> Indices:
         """The number of each word."""
         places = words.hashes >> np.uint64(64 - _TABLE_BITS)
-        new = np.flatnonzero(self._hashes[places] != words.hashes)
-        numbers: Indices = self._numbers[places].astype(np.int64)
+        known = self._hashes[places] == words.hashes
+        numbers: Indices = np.where(known, self._numbers[places], 0).astype(np.int64)
+        new = np.flatnonzero(~known)
+        new = new[~words.of_digits[new] | np.isin(words.hashes[new], self._figures)]  # catalogues are full of new numbers
         _, first, which = np.unique(words.hashes[new], return_index=True, return_inverse=True)
         found = np.array([self._of_stems.get(fold(stem(word)), 0) for word in words.texts(new[first])], dtype=np.int64)
         numbers[new] = found[which]
@@ -273,7 +288,8 @@ class StrongRows:
     def find(self, texts: Sequence[str], column: Column) -> Mask:
         """Which of some readable texts are such rows; ``column`` holds the same texts."""
         few = len(texts) < _FEW
-        hits = (self._figure_scan if few else self._scan).find(column)
+        words = words_of(column)
+        hits = (self._figure_scan if few else self._scan).find(words, len(texts))
         figures = self._figures.may_be(hits.groups, len(texts)) & column.has_number
         terms = np.ones(len(texts), dtype=np.bool_) if few else _may_name_an_item(hits.groups)
         open_ = terms & ~figures
@@ -282,8 +298,10 @@ class StrongRows:
             clean = normalise(texts[row])
             likely = few or self._names_an_item(_meant_in(clean.text.translate(JOINTS), meant[row]))
             terms[row] = likely and self._names_an_item({t.concept for t in self._matcher.find(clean)})
-        unnamed = [self._unnamed.fits(text.strip()) for text in column.texts()]
-        return np.asarray(terms | figures | np.array(unnamed, dtype=np.bool_))
+        unnamed = self._unnamed.may_fit(words, len(texts))
+        rows = np.flatnonzero(unnamed)
+        unnamed[rows] = [self._unnamed.fits(text.strip()) for text in column.part(rows).texts()]
+        return np.asarray(terms | figures | unnamed)
 
     def _names_an_item(self, concepts: set[str]) -> bool:
         return any(
@@ -308,10 +326,11 @@ class StrongRows:
 
     def _terms(self) -> Iterator[tuple[list[str], str, str]]:
         index = self._matcher.index
+        said = [[(role, f"{of}{_SPELLED}{spelling}") for role in self._roles.get(of, ())] for of, _, spelling in index.entries]
         for stems, numbers in index.phrases():
-            for concept, _, spelling in map(index.entries.__getitem__, numbers):
-                for role in self._roles.get(concept, ()):
-                    yield stems, role, f"{concept}{_SPELLED}{spelling}"
+            for number in numbers:
+                for role, means in said[number]:
+                    yield stems, role, means
 
 
 def _may_name_an_item(groups: Mapping[str, Mask]) -> Mask:
