@@ -96,7 +96,8 @@ def to_parquet(corpus: Path, rows: int, folder: Path) -> None:
 
 def run(source: Path, target: Path, *options: str) -> tuple[float, float, float]:
     """Seconds, the peak of the largest process and that of all together, in MB."""
-    command = [sys.executable, "-m", "tagger", "batch", str(source), str(target), "--text", "text", "--id", "part", "--restart"]
+    command = [sys.executable, "-m", "tagger", "batch", str(source), str(target), "--text", "text", "--id", "part"]
+    command += [] if "--engine" in options else ["--restart"]  # a Spark run leaves nothing to continue
     begin = time.perf_counter()
     process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     largest = together = 0.0
