@@ -15,7 +15,7 @@ from tagger.records import Decision, Outcome, Reason, Row
 if TYPE_CHECKING:
     from tagger.pipeline import Tagger
 
-__version__ = "0.17.2"
+__version__ = "0.18.0"
 __all__ = [
     "CatalogueError",
     "Decision",
